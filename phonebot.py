@@ -46,6 +46,7 @@ app = _group(
 calls_group = _group("What became of calls.")
 messages_group = _group("What callers have left for you.")
 agent_group = _group("Agents' files.")
+key_group = _group("Keys of the API, for people and programs.")
 webhooks_group = _group("What your own systems are told of calls.")
 cloud_group = _group("Pipecat Cloud.")
 emulator_group = _group("A phone network on this machine, for any phone bot.")
@@ -564,6 +565,83 @@ def _new_agent(
     raise typer.Exit(new_agent(name, folder, wishes))
 
 
+@key_group.command(
+    "new",
+    epilog="\b\nexamples:\n"
+    "  phonebot key new front-desk --scope view\n"
+    "  phonebot key new crm --scope read --per-minute 600\n"
+    "  phonebot key new dialler --scope call --print\n"
+    "\n\b\nexit status: 0 it is made and printed, 2 it is not",
+)
+def _new_key(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Whose it is; small letters, digits, dots and hyphens.")
+    ],
+    scope: Annotated[
+        str,
+        typer.Option(
+            "--scope",
+            metavar="SCOPE",
+            help="view (numbers shortened, nothing to hear), read, call (place calls and act on them) or admin.",
+        ),
+    ] = "read",
+    per_minute: Annotated[
+        int,
+        typer.Option(
+            "--per-minute", metavar="N", help="Requests a minute, in each process; 0 for any number."
+        ),
+    ] = 120,
+    only_print: Annotated[
+        bool, typer.Option("--print", help="Print an entry for API_KEYS, and write no file.")
+    ] = False,
+) -> None:
+    """Make a key, and print it this once.
+
+    Its hash is kept in DATA_DIR, and a running server knows it at its next request.
+    """
+    _go_home()
+    from commands.key import CANNOT, make_key
+    from desk.api_keys import Scope
+
+    try:
+        wanted = Scope(scope)
+    except ValueError:
+        print(f"--scope: there is no {scope[:40]!r}; use {', '.join(Scope)}", file=sys.stderr)
+        raise typer.Exit(CANNOT) from None
+    raise typer.Exit(make_key(name, wanted, per_minute, only_print=only_print))
+
+
+@key_group.command(
+    "list",
+    epilog="\b\nexamples:\n  phonebot key list\n"
+    "\n\b\nexit status: 0 they are listed, 2 the settings or an entry cannot be read",
+)
+def _list_keys() -> None:
+    """List who has a key, and what it is good for."""
+    from commands.key import list_keys
+
+    _go_home()
+    raise typer.Exit(list_keys())
+
+
+@key_group.command(
+    "revoke",
+    epilog="\b\nexamples:\n  phonebot key revoke front-desk\n"
+    "\n\b\nexit status: 0 it is worthless now, 1 there is no such key, 2 it is not revoked",
+)
+def _revoke_key(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose it is.")],
+) -> None:
+    """Make a key worthless at once.
+
+    Browsers that are logged in with it are logged out.
+    """
+    from commands.key import revoke_key
+
+    _go_home()
+    raise typer.Exit(revoke_key(name))
+
+
 @webhooks_group.command(
     "undelivered",
     epilog="\b\nexamples:\n  phonebot webhooks undelivered\n\n\b\nexit status: 0 they are listed, 2 they cannot be",
@@ -650,6 +728,7 @@ def _bench(arguments: list[str]) -> int:
 
 app.add_typer(calls_group, name="calls")
 app.add_typer(messages_group, name="messages")
+app.add_typer(key_group, name="key")
 app.add_typer(agent_group, name="agent")
 app.add_typer(webhooks_group, name="webhooks")
 app.add_typer(cloud_group, name="cloud")

@@ -558,7 +558,9 @@ def _wrong_in_base_url(value: str) -> str | None:
         return "has a query (?) or a fragment (#), which belong to single addresses"
     if "@" in parts.netloc:
         return "has a user or password in it, which carriers do not sign"
-    if re.search(rf"/({'|'.join(known_carriers())}|ws|calls|callers|healthz|readyz)(/|$)", parts.path):
+    if re.search(
+        rf"/({'|'.join(known_carriers())}|ws|calls|callers|console|healthz|readyz)(/|$)", parts.path
+    ):
         return "has the path of a webhook, a media socket or a health check in it"
     return None
 

@@ -12,9 +12,11 @@ import argparse
 import asyncio
 import html
 import json
+import os
 import re
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -57,6 +59,7 @@ async def attack(arguments: argparse.Namespace, directory: Path) -> dict[str, An
             "DATA_DIR": str(directory / "data"),
             "LOG_LEVEL": "INFO",
         }
+        read_key, revoked_key = await _keys(environment)
         command = f"{sys.executable} -m attack.talkative_bot"
         async with serving(command, environment, arguments.port, log) as served:
             url = f"http://127.0.0.1:{arguments.port}"
@@ -64,6 +67,8 @@ async def attack(arguments: argparse.Namespace, directory: Path) -> dict[str, An
             voice_urls = {name: address for name, address in printed.items() if address}
             beside = Beside(url, [twilio, telnyx], voice_urls, arguments.calls)
             known = await _learn(url, twilio, beside)
+            known.read_key, known.revoked_key = read_key, revoked_key
+            known.session = await _session(url)
             enough = asyncio.Event()
             calling = asyncio.create_task(beside.keep_calling(enough))
             await asyncio.sleep(2)
@@ -100,6 +105,34 @@ async def attack(arguments: argparse.Namespace, directory: Path) -> dict[str, An
             f"{beside.finished} legitimate calls",
         ],
     }
+
+
+async def _keys(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Make a key that may read, and one that may do everything and is revoked, as an operator does."""
+    read_key = await _phonebot(environment, "key", "new", "reader", "--scope", "read", "--per-minute", "0")
+    revoked = await _phonebot(environment, "key", "new", "gone", "--scope", "admin", "--per-minute", "0")
+    await _phonebot(environment, "key", "revoke", "gone")
+    return read_key, revoked
+
+
+async def _phonebot(environment: Mapping[str, str], *arguments: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "phonebot.py", *arguments),
+        env={**os.environ, **environment, "PHONEBOT_ENV_FILE": ""},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    if process.returncode:
+        raise EmulatorError(f"phonebot {arguments[0]} {arguments[1]} ended with status {process.returncode}")
+    return out.decode().strip()
+
+
+async def _session(url: str) -> str:
+    """Log in with a browser that has the key of the settings; returns the cookie."""
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        answer = await http.post("/console/login", data={"key": API_KEY}, headers={"Origin": url})
+    [(name, value)] = answer.cookies.items()
+    return f"{name}={value}"
 
 
 async def _learn(url: str, network: PhoneNetwork, beside: Beside) -> Knowledge:

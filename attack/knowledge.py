@@ -33,6 +33,10 @@ class Knowledge:
         used_tokens: Paths of media sockets that a carrier has opened.
         keyed: Addresses that the server gave a carrier for one call, with the keys in them.
         seen: Genuine requests.
+        read_key: A key that may read; empty for none.
+        revoked_key: A key that was good once.
+        session: The cookie of somebody who may do everything, as `NAME=VALUE`: other sites' pages have it sent along,
+            and cannot read it.
     """
 
     port: int
@@ -40,6 +44,9 @@ class Knowledge:
     used_tokens: list[str] = field(default_factory=list)
     keyed: list[str] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
+    read_key: str = ""
+    revoked_key: str = ""
+    session: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, quote, urlencode
 
 from attack.ingredients import NASTY, NUMBERS, Ingredients
+from attack.keyholders import Keyholders
 from attack.knowledge import Knowledge
 from attack.raw_requests import FORM, JSON, Try, frame, request, upgrade
 
@@ -55,6 +56,7 @@ class Tries:
         self._chance = random.Random(seed)
         self._known = known
         self._ingredients = Ingredients(self._chance, known)
+        self._keyholders = Keyholders(self._chance, known, self._ingredients)
 
     def __iter__(self) -> Iterator[Try]:
         kinds: list[Callable[[], Try]] = [
@@ -63,6 +65,7 @@ class Tries:
             *([self.mutated_request] * 4),
             *([self.keyed_address] * 2),
             *([self.api_without_key] * 4),
+            *self._with_keys(),
             *([self.upgrade_with_token] * 4),
             *([self.upgrade_without_token] * 3),
             *([self.frames_at_once] * 2),
@@ -73,6 +76,17 @@ class Tries:
         ]
         while True:
             yield self._chance.choice(kinds)()
+
+    def _with_keys(self) -> list[Callable[[], Try]]:
+        """Tries of those who have a key or a session, where there are some."""
+        holders = self._keyholders
+        return [
+            holders.guess,
+            *([holders.read_key_that_acts] * 2 if self._known.read_key else []),
+            *([holders.revoked_key] if self._known.revoked_key else []),
+            *([holders.forged_cookie] * 2 if self._known.session else []),
+            *([holders.page_of_another_site] * 2 if self._known.session else []),
+        ]
 
     def forged_webhook(self) -> Try:
         """A carrier's webhook, unsigned or signed with a stranger's key."""

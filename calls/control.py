@@ -232,7 +232,14 @@ class CallControl:
 
     # Hanging up
 
-    async def hang_up(self, ended_by: EndedBy, cause: str, *, state: CallState = CallState.COMPLETED) -> bool:
+    async def hang_up(
+        self,
+        ended_by: EndedBy,
+        cause: str,
+        *,
+        state: CallState = CallState.COMPLETED,
+        by: str | None = None,
+    ) -> bool:
         """End the call through the carrier's REST API.
 
         It may be called again, and by several at once: they share one attempt, which goes on when one of them
@@ -243,12 +250,13 @@ class CallControl:
             ended_by: Who ends it.
             cause: Why, for people who read the events.
             state: Which end it is: `completed`, or `voicemail` for a call that a machine has answered.
+            by: Which of the operator's people has asked for it.
 
         Returns:
             True when the carrier has taken the request, or the call is over. False when the request failed, after an
             event `hang_up_failed`: all that can be done at once then is to close the media socket.
         """
-        return await hang_up(self, ended_by, cause, state, self._budget_secs)
+        return await hang_up(self, ended_by, cause, state, self._budget_secs, by=by)
 
     async def gone(self) -> bool:
         """Wait until the carrier says that a call is over that was hung up; for hosts without webhooks.
@@ -283,8 +291,12 @@ class CallControl:
 
     # Keys
 
-    async def send_digits(self, digits: str) -> bool:
+    async def send_digits(self, digits: str, *, by: str | None = None) -> bool:
         """Press keys for the other side.
+
+        Args:
+            digits: Which ones.
+            by: Which of the operator's people has asked for it.
 
         Returns:
             Whether the media stream goes on. If not, it ends now, and another one begins afterwards.
@@ -300,7 +312,7 @@ class CallControl:
                     lambda: carrier.send_digits(call.carrier_call_id, digits, command_id=command_id),
                     "send digits",
                 )
-                call.record(DigitsSent(count=len(digits)))
+                call.record(DigitsSent(count=len(digits), by=by))
                 return True
             if not runs_documents(carrier):
                 raise NotPossible("the carrier cannot send digits")
@@ -308,7 +320,7 @@ class CallControl:
         except ValueError as error:
             raise NotPossible(str(error)) from None
         call.expect_return(Resume(ResumeReason.DIGITS))
-        call.record(DigitsSent(count=len(digits)))
+        call.record(DigitsSent(count=len(digits), by=by))
         try:
             await self.act(lambda: carrier.update_document(call.carrier_call_id, document), "send digits")
         except NotDone as error:

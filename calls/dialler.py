@@ -79,6 +79,7 @@ class Dialler:
         *,
         agent: str | None = None,
         parameters: Mapping[str, Any] | None = None,
+        by: str | None = None,
     ) -> Call:
         """Place a call.
 
@@ -90,6 +91,7 @@ class Dialler:
             way_back: How the call reaches the bot.
             agent: Name of the agent that talks.
             parameters: What the bot gets to know about the call.
+            by: Which of the operator's people has asked for it.
 
         Returns:
             The call, as soon as the carrier has accepted it, or as soon as it is uncertain whether it has. What becomes
@@ -115,7 +117,7 @@ class Dialler:
             parameters=parameters,
         )
         order = replace(order, to=to)
-        return await asyncio.shield(self._in_background(self._dial(call, order, carrier, way_back)))
+        return await asyncio.shield(self._in_background(self._dial(call, order, carrier, way_back, by)))
 
     async def aclose(self) -> None:
         """Stop looking for calls. `calls.reconcile` goes on with it, in this process or the next."""
@@ -123,8 +125,10 @@ class Dialler:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _dial(self, call: Call, order: DialOrder, carrier: Carrier, way_back: WayBack) -> Call:
-        call.record(Dialling(ring_timeout_secs=order.ring_timeout_secs))
+    async def _dial(
+        self, call: Call, order: DialOrder, carrier: Carrier, way_back: WayBack, by: str | None
+    ) -> Call:
+        call.record(Dialling(ring_timeout_secs=order.ring_timeout_secs, by=by))
         since = self._store.now()
         amd_url = way_back.amd_url(call)
         if order.machine_detection and not amd_url:

@@ -221,7 +221,7 @@ class Forgetting:
 
     # One caller
 
-    async def erase(self, number: str, *, agents: Iterable[str] = ()) -> Forgotten:
+    async def erase(self, number: str, *, agents: Iterable[str] = (), by: str | None = None) -> Forgotten:
         """Forget a caller: in all calls in which the number was the other side, and wherever else it is kept.
 
         What a carrier does not delete is counted, and its calls keep the number, so that erasing can be repeated.
@@ -229,6 +229,7 @@ class Forgetting:
         Args:
             number: In E.164, or a SIP address, as `carriers.numbers.phone_number` writes it.
             agents: Names of agents that may have kept something with the caller, beside those of known calls.
+            by: Which of the operator's people has asked for it, for the calls' events.
 
         Returns:
             What was forgotten; nothing where nothing was known.
@@ -262,7 +263,7 @@ class Forgetting:
                 done = done.plus(recordings=count, recordings_left=left)
                 left_with |= {one.row["id"]} if left else set()
                 deleted += [] if left else [one.row]
-            notices, values = await self._do(_forget_calls(some, deleted, left_with, self._store.now()))
+            notices, values = await self._do(_forget_calls(some, deleted, left_with, self._store.now(), by))
             done = done.plus(calls=len(some), notices=notices, values=values)
             await asyncio.sleep(self._pause_secs)
         known = set(agents)
@@ -365,15 +366,20 @@ def _named(call: Call) -> list[str]:
 
 
 def _forget_calls(
-    some: Sequence[_Ended], deleted: Sequence[Mapping[str, Any]], left_with: Collection[str], now: datetime
+    some: Sequence[_Ended],
+    deleted: Sequence[Mapping[str, Any]],
+    left_with: Collection[str],
+    now: datetime,
+    by: str | None,
 ) -> Callable[[sa.Connection], tuple[int, int]]:
     """What forgets calls of one caller: all but the number of those that a recording is left of."""
     rows = [one.row for one in some]
 
     def forget(connection: sa.Connection) -> tuple[int, int]:
         notices, values = forgetting.forget_words(connection, rows)
-        forgetting.forget_recordings(connection, deleted, now)
+        forgetting.forget_recordings(connection, deleted, now, by)
         values += forgetting.forget_numbers(connection, [row for row in rows if row["id"] not in left_with])
+        forgetting.note_erased(connection, [row["id"] for row in rows], now, by)
         return notices, values
 
     return forget

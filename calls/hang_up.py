@@ -63,7 +63,12 @@ _follow_ups: WeakKeyDictionary[Call, asyncio.Task[None]] = WeakKeyDictionary()
 
 
 async def hang_up(
-    control: Control, ended_by: EndedBy, cause: str, state: CallState, budget_secs: float
+    control: Control,
+    ended_by: EndedBy,
+    cause: str,
+    state: CallState,
+    budget_secs: float,
+    by: str | None = None,
 ) -> bool:
     """See `CallControl.hang_up`."""
     call = control.call
@@ -72,7 +77,7 @@ async def hang_up(
     attempt = _attempts.get(call)
     if attempt is None:
         attempt = asyncio.create_task(
-            _hang_up(control, ended_by, cause, state, budget_secs), name=f"hang up {call.id}"
+            _hang_up(control, ended_by, cause, state, budget_secs, by), name=f"hang up {call.id}"
         )
         _attempts[call] = attempt
         attempt.add_done_callback(lambda _: _attempts.pop(call, None))
@@ -92,13 +97,13 @@ async def until_gone(control: Control) -> None:
 
 
 async def _hang_up(
-    control: Control, ended_by: EndedBy, cause: str, state: CallState, budget_secs: float
+    control: Control, ended_by: EndedBy, cause: str, state: CallState, budget_secs: float, by: str | None
 ) -> bool:
     call, carrier = control.call, control.carrier
     # Noted first: the carrier's report of the end may be faster than its answer to us.
     call.will_end(ended_by, cause, state)
     if not _failed_before(call):
-        call.record(HangUpStarted(ended_by, cause))
+        call.record(HangUpStarted(ended_by, cause, by))
     if carrier is None:
         return _failed(call, f"no credentials for {call.carrier} are set")
     try:

@@ -77,13 +77,20 @@ def is_paused(call: Call) -> bool:
     return any(one.state == PAUSED for one in recordings(call))
 
 
-async def change_recording(control: CallControl, action: str, file_format: str = RecordingFormat.WAV) -> None:
+async def change_recording(
+    control: CallControl,
+    action: str,
+    file_format: str = RecordingFormat.WAV,
+    *,
+    by: str | None = None,
+) -> None:
     """Start, pause, resume or stop the carrier's recording of the call.
 
     Args:
         control: Of the call.
         action: One of `RECORDING_ACTIONS`.
         file_format: What file to make when it starts, one of `RecordingFormat`.
+        by: Which of the operator's people has asked for it.
 
     Raises:
         NotDone: The recording is as it was.
@@ -118,7 +125,7 @@ async def change_recording(control: CallControl, action: str, file_format: str =
         f"{action} the recording",
         budget_secs,
     )
-    was_changed(call, RECORDING_ACTIONS[action], recording_id or known)
+    was_changed(call, RECORDING_ACTIONS[action], recording_id or known, by)
 
 
 def with_fresh_ids(request: Callable[[str], Awaitable[T]], command_id: str) -> Callable[[], Awaitable[T]]:
@@ -145,11 +152,11 @@ def with_fresh_ids(request: Callable[[str], Awaitable[T]], command_id: str) -> C
     return ask
 
 
-def was_changed(call: Call, state: str, recording_id: str | None) -> None:
+def was_changed(call: Call, state: str, recording_id: str | None, by: str | None = None) -> None:
     """Take in that the carrier did what it was asked for."""
     one = _named(recordings(call), recording_id, state)
     if one is None or (ORDER[state] >= one.order and (state, recording_id) != (one.state, one.id)):
-        call.record(RecordingChanged(state=state, recording_id=recording_id))
+        call.record(RecordingChanged(state=state, recording_id=recording_id, by=by))
 
 
 def was_reported(call: Call, update: RecordingUpdate) -> bool:

@@ -22,6 +22,9 @@ from web.client import NotAnswered, accepted, server_at
 
 LEFT = 1
 
+BY = "command line"
+"""Who has erased, in the calls' events, where nobody was asked for a key."""
+
 COUNTED = {
     "calls": "calls without number and words",
     "deleted": "calls deleted",
@@ -79,7 +82,7 @@ async def _erased(number: str, settings: Settings, url: str | None) -> dict[str,
 
     async with store_of(settings) as store:
         try:
-            done = await erase_caller(number, store, settings, carrier_of)
+            done = await erase_caller(number, store, settings, carrier_of, by=BY)
         finally:
             for carrier in carriers.values():
                 if carrier is not None:

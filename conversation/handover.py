@@ -107,7 +107,9 @@ async def go_on_asking(session: Session) -> None:
     handover.start()
 
 
-def put_through(session: Session, name: str, reason: str = "", *, by_tool: bool = True) -> Handover:
+def put_through(
+    session: Session, name: str, reason: str = "", *, by_tool: bool = True, by: str | None = None
+) -> Handover:
     """Begin to put a caller through.
 
     Args:
@@ -116,6 +118,7 @@ def put_through(session: Session, name: str, reason: str = "", *, by_tool: bool 
         reason: What the caller wants, in words that a colleague may hear.
         by_tool: Whether the model has asked for the transfer, and gets the outcome as its tool's result. If an operator
             has, the model is told of it.
+        by: Which of the operator's people has.
 
     Raises:
         NotDone: There is no such destination, or this is not the moment.
@@ -125,7 +128,8 @@ def put_through(session: Session, name: str, reason: str = "", *, by_tool: bool 
     running = session.handover is not None and session.handover.running
     if session.call.state is CallState.TRANSFERRING or running:
         raise UnderWay("the caller is being put through already: wait for the outcome")
-    handover = Handover(session, target_of(session.agent, name, session.call), reason, by_tool=by_tool)
+    target = target_of(session.agent, name, session.call)
+    handover = Handover(session, target, reason, by_tool=by_tool, by=by)
     session.handover = handover
     handover.start()
     return handover
@@ -142,6 +146,7 @@ class Handover:
         *,
         by_tool: bool = True,
         colleague: Call | None = None,
+        by: str | None = None,
     ):
         """Prepare it; `start` begins.
 
@@ -151,6 +156,7 @@ class Handover:
             reason: What the caller wants, for a colleague who is asked first.
             by_tool: Whether the model's tool waits for the outcome, and tells it to the model and the caller.
             colleague: The call of a colleague who is asked already, for a session before this one.
+            by: See `put_through`.
         """
         self.target = target
         self.deaf = True
@@ -159,6 +165,7 @@ class Handover:
         self._reason = reason
         self._by_tool = by_tool
         self._colleague = colleague
+        self._by = by
         self._task: asyncio.Task[HandoverResult] | None = None
 
     @property
@@ -192,7 +199,7 @@ class Handover:
             result = await self._ask(self._colleague)
         else:
             refer = target.refer and session.control.is_sip
-            session.record(TransferStarted(target.name, warm=target.warm, refer=refer))
+            session.record(TransferStarted(target.name, warm=target.warm, refer=refer, by=self._by))
             found = session.agent.transfers[target.name]
             words = found.announcement or session.agent.lines.transfer_announce
             await session.say_to_the_end(self._fill_in(words))

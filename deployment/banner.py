@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from carriers import credential_notes, descriptor_of, descriptors
 from carriers.checks import Addresses
 from carriers.cloud import cloud_documents
+from desk.api_keys import ApiKeys
 from desk.keys import FALLBACK, VOICE, AddressKeys, deployment_secrets
 from desk.meanwhile import words_meanwhile
 from settings import Settings
@@ -41,7 +42,7 @@ def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) ->
         lines.append("ALLOW_UNSIGNED_WEBHOOKS is on: anyone who finds the address can act as the carrier")
     if settings.allow_tokenless_streams:
         lines.append("ALLOW_TOKENLESS_STREAMS is on: anyone who finds the address can talk to the bot")
-    if settings.api_key is None:
+    if not ApiKeys(settings).good():
         lines.append("API_KEY is not set: the API (/calls) is closed")
     return lines
 

@@ -14,6 +14,7 @@ from calls.database.errors import DatabaseError
 from carriers import credential_notes, credential_problems, descriptors
 from carriers.checks import Finding, Verdict
 from deployment.worker_plan import worker_findings
+from desk.api_keys import OWNER, ApiKeys
 from providers import ROWS, variables_of
 from settings import CALL_BACK, OTHERS, Given, Settings, misspelt
 
@@ -111,9 +112,8 @@ def contradictions(settings: Settings, given: Given) -> list[Finding]:
         found.append(_fault("WHEN_FULL", text))
     found += worker_findings(settings)
     found += _missing(settings)
-    if settings.api_key is None:
-        found.append(_note("API_KEY", "is not set: the API (/calls) is closed"))
-    elif len(settings.api_key.get_secret_value()) < SHORT_KEY:
+    found += key_findings(settings)
+    if settings.api_key is not None and len(settings.api_key.get_secret_value()) < SHORT_KEY:
         found.append(_fault("API_KEY", "can be guessed: `openssl rand -hex 24` makes a good one"))
     secret = settings.stream_token_secret
     if secret is not None and len(secret.get_secret_value()) < SHORT_KEY:
@@ -133,6 +133,20 @@ def contradictions(settings: Settings, given: Given) -> list[Finding]:
     ):
         if getattr(settings, mine) and not getattr(settings, needed):
             found.append(_fault(mine.upper(), f"is set without {needed.upper()}: set that, too, or unset it"))
+    return found
+
+
+def key_findings(settings: Settings) -> list[Finding]:
+    """Who may use the API: how many keys there are, and entries that cannot be read."""
+    keys = ApiKeys(settings)
+    found = [_fault("API_KEYS", line.removeprefix("API_KEYS ")) for line in keys.problems_of_setting]
+    found += [_fault("keys", line) for line in keys.problems_of_file]
+    if not keys.good():
+        return [*found, _note("API_KEY", "is not set, and no other key is good: the API (/calls) is closed")]
+    named = [one for one in keys.good() if one.name != OWNER]
+    if named:
+        text = ", ".join(f"{one.name} ({one.scope})" for one in named)
+        found.append(Finding(Verdict.OK, "keys", text))
     return found
 
 

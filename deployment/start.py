@@ -36,9 +36,11 @@ def check(settings: Settings) -> list[str]:
     from deployment import database
     from deployment.checkup import DataDirUnusable, agent_problems, short_lines, use_data_dir
     from deployment.worker_plan import worker_findings
+    from desk.api_keys import ApiKeys
 
     try:
         problems = short_lines(worker_findings(settings))
+        problems = problems or ApiKeys(settings).problems_of_setting
         problems = problems or credential_problems(settings) or agent_problems(settings)
         if problems:
             raise StartError("\n".join(problems))

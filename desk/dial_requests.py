@@ -75,6 +75,7 @@ async def place_call(
     dialler: Dialler,
     carrier_named: Callable[[str, str], Carrier | None],
     way_back_of: Callable[[str], WayBack],
+    by: str | None = None,
 ) -> tuple[Call, str | None]:
     """Place a call.
 
@@ -84,6 +85,7 @@ async def place_call(
         dialler: Makes the call.
         carrier_named: A carrier by its name and mode; None when there are no credentials for it.
         way_back_of: How the call gets to the bot, by the carrier's name.
+        by: Which of the operator's people has asked for it.
 
     Returns:
         The call, and a warning when it is not known yet whether it was dialled.
@@ -104,7 +106,7 @@ async def place_call(
     except ValueError as error:
         raise DialRefused(str(error)) from None
     call = await dialler.place(
-        order, carrier, way_back_of(name), agent=agent.name, parameters=_parameters(body)
+        order, carrier, way_back_of(name), agent=agent.name, parameters=_parameters(body), by=by
     )
     uncertain = None if call.carrier_call_id or call.is_over else call.last(ErrorHappened)
     return call, uncertain.message if uncertain else None

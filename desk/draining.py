@@ -73,19 +73,30 @@ class Drain:
         """Note that others have the port."""
         self.leaving = True
 
-    def begin_everywhere(self) -> None:
-        """Begin, and have the other processes that share the port do so, too."""
+    def begin_everywhere(self, by: str) -> None:
+        """Begin, and have the other processes that share the port do so, too.
+
+        Args:
+            by: Who of the operator's people has asked for it, for the events of calls that are turned away.
+        """
+        if not self.announced:
+            self._service.room.drained_by = by
+        logger.info("Draining was asked for with the key {}", by)
         self.begin()
         if self.tell_all is not None:
             self.tell_all(signal.SIGUSR1)
 
-    def undo_everywhere(self) -> None:
+    def undo_everywhere(self, by: str) -> None:
         """Take calls again, in the other processes that share the port, too.
+
+        Args:
+            by: Who of the operator's people has asked for it.
 
         Raises:
             NotPossible: See `undo`.
         """
         self.undo()
+        logger.info("The end of draining was asked for with the key {}", by)
         if self.tell_all is not None:
             self.tell_all(signal.SIGUSR2)
 
@@ -122,6 +133,7 @@ class Drain:
                 self._notice.cancel()
                 self._notice, self._notice_ends = None, 0.0
             self._service.room.draining = False
+            self._service.room.drained_by = None
             logger.info("Draining is taken back: new calls are taken")
 
     async def finish(self) -> None:

@@ -33,10 +33,15 @@ NOTE = "A note for you from a colleague of the business, which the other side do
 """What a person's note begins with, for the model."""
 
 
-async def hang_up(service: Service, call: Call) -> str | None:
+async def hang_up(service: Service, call: Call, by: str | None = None) -> str | None:
     """End a call, also in the middle of a transfer. A call that has ended already is no error.
 
     When the process that talks on the call does not answer, this one ends the call.
+
+    Args:
+        service: The service.
+        call: The call.
+        by: Who has asked for it, for the call's events: the name of a key. So it is in what follows.
 
     Returns:
         A warning when the call is ended later only.
@@ -49,14 +54,16 @@ async def hang_up(service: Service, call: Call) -> str | None:
         call.will_end(EndedBy.HUMAN, BY_API, _end_of(call))
         await service.store.noted()
         try:
-            warning = await ask(service, process, call, "hang_up")
+            warning = await ask(service, process, call, "hang_up", by=by)
             return None if warning is None else str(warning)
         except NoAnswer as error:
             logger.warning("Call {}: {}; it is hung up from here", call.id, error)
-    return await _hang_up(service, call)
+    return await _hang_up(service, call, by)
 
 
-async def put_through(service: Service, call: Call, destination: str, reason: str) -> None:
+async def put_through(
+    service: Service, call: Call, destination: str, reason: str, by: str | None = None
+) -> None:
     """Put the caller through. How it ends is an event of the call.
 
     Args:
@@ -64,18 +71,19 @@ async def put_through(service: Service, call: Call, destination: str, reason: st
         call: The caller's.
         destination: A name under `[transfers]` in the agent's file.
         reason: What the caller wants, for the colleague.
+        by: See `hang_up`.
 
     Raises:
         NotDone: The caller stays with the bot.
     """
     _must_live(call)
     if process := await talks_elsewhere(service, call):
-        await ask(service, process, call, "put_through", destination=destination, reason=reason)
+        await ask(service, process, call, "put_through", destination=destination, reason=reason, by=by)
         return
-    _put_through(call, destination, reason)
+    _put_through(call, destination, reason, by)
 
 
-async def press(service: Service, call: Call, digits: str) -> None:
+async def press(service: Service, call: Call, digits: str, by: str | None = None) -> None:
     """Press keys for the other side.
 
     Raises:
@@ -87,13 +95,13 @@ async def press(service: Service, call: Call, digits: str) -> None:
     except ValueError as error:
         raise NotPossible(str(error)) from None
     if process := await talks_elsewhere(service, call):
-        await ask(service, process, call, "press", digits=digits)
+        await ask(service, process, call, "press", digits=digits, by=by)
         return
     _must_be_with_the_bot(call)
-    await service.control(call).send_digits(digits)
+    await service.control(call).send_digits(digits, by=by)
 
 
-async def record(service: Service, call: Call, action: str) -> None:
+async def record(service: Service, call: Call, action: str, by: str | None = None) -> None:
     """Start, pause, resume or stop the recording of a call.
 
     Raises:
@@ -101,9 +109,9 @@ async def record(service: Service, call: Call, action: str) -> None:
     """
     _must_live(call)
     if process := await talks_elsewhere(service, call):
-        await ask(service, process, call, "record", action=action)
+        await ask(service, process, call, "record", action=action, by=by)
         return
-    await _record(service, call, action)
+    await _record(service, call, action, by)
 
 
 async def say(service: Service, call: Call, text: str, by: str | None = None) -> None:
@@ -153,8 +161,8 @@ async def obey_others(service: Service, command: Command) -> Any:
 # In the process that talks on the call, or where none does
 
 
-async def _hang_up(service: Service, call: Call) -> str | None:
-    if await service.control(call).hang_up(EndedBy.HUMAN, BY_API, state=_end_of(call)):
+async def _hang_up(service: Service, call: Call, by: str | None) -> str | None:
+    if await service.control(call).hang_up(EndedBy.HUMAN, BY_API, state=_end_of(call), by=by):
         return None
     if not call.carrier_call_id:
         return "the carrier has not named the call yet: it is ended as soon as that happens"
@@ -171,7 +179,7 @@ def _end_of(call: Call) -> CallState:
     return CallState.CANCELED if unanswered else CallState.COMPLETED
 
 
-def _put_through(call: Call, destination: str, reason: str) -> None:
+def _put_through(call: Call, destination: str, reason: str, by: str | None) -> None:
     session = attached_to(call)
     if session is None:
         _must_be_with_the_bot(call)
@@ -184,16 +192,16 @@ def _put_through(call: Call, destination: str, reason: str) -> None:
             f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env, and "
             "start the server again"
         )
-    handover.put_through(session, destination, reason, by_tool=False)
+    handover.put_through(session, destination, reason, by_tool=False, by=by)
 
 
-async def _record(service: Service, call: Call, action: str) -> None:
+async def _record(service: Service, call: Call, action: str, by: str | None) -> None:
     try:
         agent = load_agent(call.agent or service.settings.agent, service.settings.agents_dir)
         file_format = RecordingFormat(agent.recording.format)
     except AgentError:
         file_format = RecordingFormat.WAV
-    await change_recording(service.control(call), action, file_format)
+    await change_recording(service.control(call), action, file_format, by=by)
 
 
 async def _say(call: Call, text: str, by: str | None) -> None:
@@ -232,29 +240,34 @@ def _session_of(call: Call) -> Session:
     return session
 
 
-async def _obey_hang_up(service: Service, call: Call, _: Mapping[str, Any]) -> str | None:
-    return await _hang_up(service, call)
+def _by(arguments: Mapping[str, Any]) -> str | None:
+    by = arguments.get("by")  # a process of an earlier version does not say it
+    return str(by) if by is not None else None
+
+
+async def _obey_hang_up(service: Service, call: Call, arguments: Mapping[str, Any]) -> str | None:
+    return await _hang_up(service, call, _by(arguments))
 
 
 async def _obey_put_through(_: Service, call: Call, arguments: Mapping[str, Any]) -> None:
     _must_live(call)
-    _put_through(call, str(arguments["destination"]), str(arguments["reason"]))
+    _put_through(call, str(arguments["destination"]), str(arguments["reason"]), _by(arguments))
 
 
 async def _obey_press(service: Service, call: Call, arguments: Mapping[str, Any]) -> None:
     _must_live(call)
     _must_be_with_the_bot(call)
-    await service.control(call).send_digits(str(arguments["digits"]))
+    await service.control(call).send_digits(str(arguments["digits"]), by=_by(arguments))
 
 
 async def _obey_record(service: Service, call: Call, arguments: Mapping[str, Any]) -> None:
     _must_live(call)
-    await _record(service, call, str(arguments["action"]))
+    await _record(service, call, str(arguments["action"]), _by(arguments))
 
 
 async def _obey_say(_: Service, call: Call, arguments: Mapping[str, Any]) -> None:
     _must_live(call)
-    await _say(call, str(arguments["text"]), arguments.get("by"))
+    await _say(call, str(arguments["text"]), _by(arguments))
 
 
 async def _obey_note(service: Service, call: Call, arguments: Mapping[str, Any]) -> None:

@@ -99,7 +99,12 @@ async def _forget(forgetting: Forgetting, retention: Retention) -> bool:
 
 
 async def erase_caller(
-    number: str, store: CallStore, settings: Settings, carrier_of: Callable[[Call], Carrier | None]
+    number: str,
+    store: CallStore,
+    settings: Settings,
+    carrier_of: Callable[[Call], Carrier | None],
+    *,
+    by: str | None = None,
 ) -> Forgotten:
     """Forget one caller.
 
@@ -108,6 +113,7 @@ async def erase_caller(
         store: The calls.
         settings: Where the agents and the messages are.
         carrier_of: The carrier of a call; None when there are no credentials for it.
+        by: Which of the operator's people has asked for it.
 
     Raises:
         NotPossible: This is no number.
@@ -121,7 +127,7 @@ async def erase_caller(
             "this is not a telephone number: write it in E.164, with + and country code, like +14155550100"
         )
     forgetting = Forgetting(store, carrier_of, settings.data_dir)
-    done = await forgetting.erase(wanted, agents=agent_names(settings.agents_dir))
+    done = await forgetting.erase(wanted, agents=agent_names(settings.agents_dir), by=by)
     logger.info(
         "A caller was erased: {} calls, {} recordings deleted and {} left",
         done.calls,

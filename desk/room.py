@@ -81,6 +81,7 @@ class Room:
         load: How busy the process is.
         clock: Monotonic time in seconds.
         draining: Whether new calls are sent away because the service is to stop.
+        drained_by: Who of the operator's people has asked for that; None when nobody has, or another process was asked.
         turned_away: How many calls were, by reason.
     """
 
@@ -95,6 +96,7 @@ class Room:
     ):
         self.max_calls = max_calls
         self.draining = False
+        self.drained_by: str | None = None
         self.turned_away: Counter[str] = Counter()
         self._has_socket = has_socket
         self._media_elsewhere = media_elsewhere

@@ -22,6 +22,7 @@ from desk.calling_back import promise
 from desk.carrier_words import SAID_SECS, tell, was_told, words
 from desk.keys import VOICE
 from desk.message_box import NO_ROOM, box_document, take_message
+from desk.room import DRAINING
 from desk.service import Service
 from settings import BUSY_TONE, CALL_BACK, MESSAGE, SAY
 
@@ -191,7 +192,8 @@ async def _decided(service: Service, call: Call, why: str) -> str:
 def _note(service: Service, call: Call, why: str, how: str) -> None:
     if was_turned_away(call):
         return
-    call.record(TurnedAway(reason=why, how=how))
+    by = service.room.drained_by if why == DRAINING else None
+    call.record(TurnedAway(reason=why, how=how, by=by))
     service.room.turned_away[why] += 1
     logger.info("Call {} is turned away ({}): {}", call.id, why, how)
 

@@ -286,20 +286,23 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The answers of a route that are an error, for `responses=`.
 
     Args:
-        *statuses: Besides 401, which every route has.
+        *statuses: Besides those of the key, which every route has.
     """
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     content = {"application/json": {"schema": schema}}
-    return {status: {"description": WHEN[status], "content": content} for status in (401, *statuses)}
+    return {
+        status: {"description": WHEN[status], "content": content}
+        for status in sorted({401, 403, 429, *statuses})
+    }
 
 
 WHEN = {
-    401: "The API key is missing or wrong, or none is set.",
+    401: "The API key is missing, wrong or revoked, or none is set.",
     403: "The key has not the scope that this needs, or the agent's file does not allow it.",
     404: "There is no such call.",
     409: "Not now: the call has ended, or something else is under way on it.",
     422: "It cannot be done, or the request is not as it should be.",
-    429: "Too many calls: a limit of the settings.",
+    429: "Too many requests with this key, again after `Retry-After`; or too many calls, a limit of the settings.",
     502: "The carrier did not do it; again after `Retry-After`, if there is one.",
     503: "No room for another call, the service is being stopped, or the database does not answer: again later.",
     504: "The process that talks on the call does not answer: it has died, or hangs.",

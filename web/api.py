@@ -1,15 +1,12 @@
-"""The REST API: what the operator's own programs may see and do. `Authorization: Bearer API_KEY`."""
+"""The REST API: what the operator's own programs may see and do, as far as the scope of their key goes."""
 
 from __future__ import annotations
 
-import base64
-import hmac
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Request, Response
-from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,17 +18,13 @@ from calls.following import follow
 from calls.outcome import Outcome
 from calls.policy import TooManyCalls
 from desk import live_calls
+from desk.api_keys import Scope
 from desk.dial_requests import DialBody, place_call
-from desk.live_calls import BY_API
 from desk.room import NoRoom
+from web.access import OperatorsRoute, ThePerson, needs, seen_by, still_good
 from web.answers import CallDescription, problems
 from web.descriptions import description, event_description
-from web.refusals import Refused
-from web.web_service import TheService, service_of
-
-BROWSERS_ASK = {"WWW-Authenticate": 'Basic realm="phonebot: API_KEY is the password", charset="UTF-8"'}
-"""Makes a browser ask its user for the key. Source: RFC 7617, section 2."""
-
+from web.web_service import TheService
 
 NO_SUCH_CALL = "no such call: it never was here, or it was forgotten; GET /calls lists them"
 
@@ -40,54 +33,6 @@ FLUSH_SECS = 2.0
 
 MAX_NUMBER = 2**31 - 1
 """Of an event: as much as every database takes for a whole number."""
-
-
-def authorise(request: Request, *, by_browser: bool = False) -> None:
-    """Let only requests in that have API_KEY.
-
-    Args:
-        request: What was asked.
-        by_browser: Whether the key may also be a password, of any user name, for which a browser asks its user. The
-            browser then sends it with every request to this service, also with those that pages of other sites cause:
-            so only for routes that change nothing.
-
-    Raises:
-        Refused: It is missing, or wrong.
-    """
-    challenge = BROWSERS_ASK if by_browser else None
-    expected = service_of(request).settings.api_key
-    if expected is None:
-        explanation = "API_KEY is not set: set it to a secret of your choice to open the API"
-        raise Refused(401, "api_closed", explanation, headers=challenge)
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    key = given.strip().encode() if scheme.lower() == "bearer" else b""
-    if by_browser and scheme.lower() == "basic":
-        key = _password(given)
-    if not hmac.compare_digest(key, expected.get_secret_value().encode()):
-        explanation = "the API key is missing or wrong: send the header Authorization: Bearer API_KEY"
-        raise Refused(401, "api_key", explanation, headers=challenge)
-
-
-def _password(credentials: str) -> bytes:
-    """The password in the credentials of Basic authentication; nothing when they are none."""
-    try:
-        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
-    except ValueError:
-        return b""
-
-
-class OperatorsRoute(APIRoute):
-    """A route for the operator: the key comes first. FastAPI would read the body before any dependency looked at it."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What answers a request of the route."""
-        answer = super().get_route_handler()
-
-        async def authorised(request: Request) -> Response:
-            authorise(request)
-            return await answer(request)
-
-        return authorised
 
 
 router = APIRouter(
@@ -151,7 +96,8 @@ class RecordingBody(Body):
 
 
 @router.post("", status_code=202, summary="Place a call", responses=problems(422, 429, 502, 503), **A_CALL)
-async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def dial(body: DialBody, service: TheService, person: ThePerson) -> dict[str, Any]:
     """Place a call. The answer comes as soon as the carrier has accepted the call.
 
     With a `warning` it is not known yet whether it has: the service looks for the call, and never dials twice.
@@ -159,15 +105,21 @@ async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
     service.room.check()
     with service.room.guest():
         call, warning = await place_call(
-            body, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
+            body,
+            service.settings,
+            service.dialler,
+            service.carrier_named,
+            lambda _: service.way_back,
+            by=person.name,
         )
         service.room.take(call)
     return {**description(call), **({"warning": warning} if warning else {})}
 
 
 @router.get("/{call_id}", summary="One call", responses=problems(404), **A_CALL)
+@needs(Scope.VIEW)
 async def one_call(call: TheCall) -> dict[str, Any]:
-    """All that is known of a call."""
+    """All that is known of a call. A key with the scope `view` sees numbers shortened, and no recordings and keys."""
     return description(call)
 
 
@@ -186,10 +138,12 @@ class ReviewBody(Body):
 
 
 @router.patch("/{call_id}", summary="Review a call", responses=problems(404, 422), **A_CALL)
+@needs(Scope.CALL)
 async def review(
     call_id: Annotated[str, Path(description="Our id of the call, or the carrier's.")],
     body: ReviewBody,
     service: TheService,
+    person: ThePerson,
 ) -> dict[str, Any]:
     """Say what a call has achieved, keep a note with it, or note that it was looked at. It is an event of the call."""
     call = await service.store.change(call_id)
@@ -197,7 +151,7 @@ async def review(
         raise HTTPException(404, NO_SUCH_CALL)
     before = call.last(Reviewed) or Reviewed()
     said = body.model_dump(mode="json", exclude_unset=True)
-    call.record(replace(before, **said, by=BY_API, stored=None))
+    call.record(replace(before, **said, by=person.name, stored=None))
     await service.store.flush(FLUSH_SECS)
     return description(call)
 
@@ -215,9 +169,12 @@ def tell_event_format(response: Response) -> None:
     response_description="The events.",
     responses=problems(404),
 )
+@needs(Scope.VIEW)
 async def events(
+    request: Request,
     call: TheCall,
     service: TheService,
+    person: ThePerson,
     last_event_id: Annotated[
         str | None,
         Header(description="The `id:` of the last event that is known: those behind it are sent."),
@@ -226,17 +183,22 @@ async def events(
     """Past events, then each as it happens, until the call has ended, as server-sent events.
 
     An `event:` is the kind, its `data:` the event in JSON, as `events` of a call has it. Its `id:` is its number in the
-    call, from 1, the same whichever process is asked: a browser that has lost the stream goes on where it was.
+    call, from 1, the same whichever process is asked: a browser that has lost the stream goes on where it was. The
+    stream ends when the key is revoked.
     """
     after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
     async for number, event in follow(service.store, call, min(after, MAX_NUMBER)):
-        yield ServerSentEvent(id=str(number), event=event.kind, data=event_description(event))
+        if not still_good(request):
+            return
+        data = seen_by(person, event_description(event))
+        yield ServerSentEvent(id=str(number), event=event.kind, data=data)
 
 
 @router.post("/{call_id}/hangup", summary="End a call", responses=problems(404, 502), **A_CALL)
-async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def hang_up(call: TheCall, service: TheService, person: ThePerson) -> dict[str, Any]:
     """End a call, also in the middle of a transfer. A call that has ended already is no error."""
-    warning = await live_calls.hang_up(service, call)
+    warning = await live_calls.hang_up(service, call, person.name)
     return {**description(call), **({"warning": warning} if warning else {})}
 
 
@@ -247,16 +209,20 @@ async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
     responses=problems(404, 409, 422, 502, 504),
     **A_CALL,
 )
-async def transfer(body: TransferBody, call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def transfer(
+    body: TransferBody, call: TheCall, service: TheService, person: ThePerson
+) -> dict[str, Any]:
     """Put the caller through. How it ends is an event of the call, and among its `transfers`."""
-    await live_calls.put_through(service, call, body.destination, body.reason)
+    await live_calls.put_through(service, call, body.destination, body.reason, person.name)
     return description(call)
 
 
 @router.post("/{call_id}/digits", summary="Press keys", responses=problems(404, 409, 422, 502, 504), **A_CALL)
-async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def digits(body: DigitsBody, call: TheCall, service: TheService, person: ThePerson) -> dict[str, Any]:
     """Press keys for the other side, such as in another company's menu."""
-    await live_calls.press(service, call, body.digits)
+    await live_calls.press(service, call, body.digits, person.name)
     return description(call)
 
 
@@ -266,9 +232,12 @@ async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[s
     responses=problems(404, 409, 422, 502, 504),
     **A_CALL,
 )
-async def recording(body: RecordingBody, call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def recording(
+    body: RecordingBody, call: TheCall, service: TheService, person: ThePerson
+) -> dict[str, Any]:
     """Start, pause, resume or stop the recording of a call."""
-    await live_calls.record(service, call, body.action)
+    await live_calls.record(service, call, body.action, person.name)
     return description(call)
 
 

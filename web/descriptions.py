@@ -149,7 +149,8 @@ def _recordings(call: Call) -> list[dict[str, Any]]:
         if not known:
             known = [dict.fromkeys(RECORDING)]
             recordings += known
-        known[0].update({name: value for name, value in event.data.items() if value is not None})
+        data = {name: value for name, value in event.data.items() if value is not None and name != "by"}
+        known[0].update(data)
     times = began(call)
     for place, one in enumerate(recordings):
         at = times.get(place)

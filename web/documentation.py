@@ -1,6 +1,6 @@
 """The API's OpenAPI document, at `/openapi.json`, and a page for people that is made of it, at `/docs`.
 
-Both need API_KEY. The page is plain HTML, which loads nothing else.
+Both need a key, of any scope. The page is plain HTML, which loads nothing else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from markupsafe import Markup
 
+from desk.api_keys import Scope
 from web import api, callers, lists
+from web.access import admit, needs_of
 from web.answers import Problem
 from web.web_service import service_of
 
@@ -39,7 +41,10 @@ ONLY_ITSELF = {
 
 INTRODUCTION = (
     "What an operator's own programs may see and do. It knows numbers and words of callers. Every request has the "
-    "header `Authorization: Bearer API_KEY`. An id in a path is ours or the carrier's. Times are in UTC."
+    "header `Authorization: Bearer API_KEY`, with the key of the settings or one that `phonebot key new` has made. A "
+    "key has one of the scopes `view` (see calls with numbers shortened, without recordings and pressed keys), `read` "
+    "(see all of them), `call` (place calls, and act on them) and `admin` (erase callers); each has those before it. "
+    "An id in a path is ours or the carrier's. Times are in UTC."
 )
 
 
@@ -51,7 +56,7 @@ class BrowsersRoute(APIRoute):
         answer = super().get_route_handler()
 
         async def authorised(request: Request) -> Response:
-            api.authorise(request, by_browser=True)
+            admit(request, Scope.VIEW, by_browser=True)
             return await answer(request)
 
         return authorised
@@ -82,20 +87,30 @@ def document(public_url: str) -> dict[str, Any]:
     Args:
         public_url: What every address begins with.
     """
+    routes = [*lists.router.routes, *api.router.routes, *callers.router.routes]
     made = get_openapi(
         title="phonebot",
         version=VERSION,
         description=INTRODUCTION,
-        routes=[*lists.router.routes, *api.router.routes, *callers.router.routes],
+        routes=routes,
         servers=[{"url": public_url}],
     )
     components = made["components"]
     components["schemas"][Problem.__name__] = Problem.model_json_schema()
-    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "API_KEY"}}
+    components["securitySchemes"] = {
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "API_KEY, or a key with a name; what a route needs of it is its scope",
+        }
+    }
     made["security"] = [{"key": []}]
+    needed = {route.name: needs_of(route.endpoint) for route in routes if isinstance(route, APIRoute)}
     for validation in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(validation, None)
     for _, _, operation in _operations(made):
+        # From 3.1 on the list may name roles for any kind of scheme: OpenAPI 3.1, Security Requirement Object
+        operation["security"] = [{"key": [str(needed[operation["operationId"]])]}]
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]  # FastAPI's own: an id may be any text
         for answer in operation["responses"].values():

@@ -13,6 +13,8 @@ from calls.outcome import Outcome
 from calls.searching import LONGEST_QUERY, Filters, understood
 from calls.states import CallState
 from carriers.carrier import Direction
+from desk.api_keys import Scope
+from web.access import ThePerson
 
 NO_TIME = "since or until is no time that calls could have: write it like 2026-11-26"
 
@@ -38,6 +40,7 @@ def in_utc(moment: datetime | None) -> datetime | None:
 
 
 async def the_filters(
+    person: ThePerson,
     q: Annotated[
         str | None,
         Query(
@@ -70,7 +73,18 @@ async def the_filters(
     ] = None,
     reviewed: Annotated[bool | None, Query(description="Whether a person is done with it.")] = None,
 ) -> Filters:
-    """The calls that a request wants."""
+    """The calls that a request wants.
+
+    Raises:
+        HTTPException: They are looked for by what the person may not see in full.
+    """
+    if (q or number) and not person.may(Scope.READ):
+        # Who may ask which calls have "0143" in them finds the rest of a number that is shortened, digit by digit.
+        raise HTTPException(
+            403,
+            f"the key {person.name} has the scope {person.key.scope}, and looking for words or numbers needs "
+            f"{Scope.READ}: use another key",
+        )
     asked = understood(q or "")
     if number and (digits := re.sub(r"\D", "", number)):
         asked["number"] = digits

@@ -19,9 +19,10 @@ from calls.events.people import MessageHandled
 from calls.looking import MessagePlace
 from calls.searching import Filters, Place, Record
 from calls.tailing import TooSlow, tail
-from desk.live_calls import BY_API
+from desk.api_keys import Scope
+from web.access import OperatorsRoute, ThePerson, needs, seen_by, still_good
 from web.answers import Calls, MessageRow, Messages, Stats, problems
-from web.api import FLUSH_SECS, Body, OperatorsRoute, tell_event_format
+from web.api import FLUSH_SECS, Body, tell_event_format
 from web.csv_lists import lines
 from web.descriptions import event_description, message_row, summary, time_text
 from web.filters import NO_TIME, Before, Limit, Moment, TheFilters, in_utc
@@ -61,6 +62,7 @@ class CsvResponse(Response):
     response_description="The calls.",
     responses=problems(422),
 )
+@needs(Scope.VIEW)
 async def calls(
     request: Request,
     service: TheService,
@@ -89,6 +91,7 @@ async def calls(
     response_description="A line for each call, under one that names the columns.",
     responses=problems(422),
 )
+@needs(Scope.READ)
 async def calls_csv(service: TheService, filters: TheFilters) -> StreamingResponse:
     """The same calls as CSV, in UTF-8, up to 100,000. Times are in UTC.
 
@@ -104,6 +107,7 @@ async def calls_csv(service: TheService, filters: TheFilters) -> StreamingRespon
     response_description="The messages.",
     responses=problems(422, 503),
 )
+@needs(Scope.VIEW)
 async def messages(
     request: Request,
     service: TheService,
@@ -146,11 +150,13 @@ class HandledBody(Body):
     response_description="The message.",
     responses=problems(404, 422, 503),
 )
+@needs(Scope.CALL)
 async def handle_message(
     call_id: Annotated[str, Path(description="Our id of the call, or the carrier's.")],
     seq: Annotated[int, Path(ge=1, le=2**31 - 1, description="The message's `seq`.")],
     body: HandledBody,
     service: TheService,
+    person: ThePerson,
 ) -> dict[str, Any]:
     """Say that a message has been dealt with, or that it has not after all. It is an event of the call."""
     call = await service.store.change(call_id)
@@ -159,7 +165,7 @@ async def handle_message(
             await service.store.flush(FLUSH_SECS)
         if call is None or await service.store.looking.message(call, seq) is None:
             raise HTTPException(404, NO_SUCH_MESSAGE)
-        call.record(MessageHandled(seq=seq, handled=body.handled, by=BY_API))
+        call.record(MessageHandled(seq=seq, handled=body.handled, by=person.name))
         await service.store.flush(FLUSH_SECS)
         found = await service.store.looking.message(call, seq)
     except DatabaseError:
@@ -176,6 +182,7 @@ async def handle_message(
     response_description="What was counted.",
     responses=problems(422, 503),
 )
+@needs(Scope.VIEW)
 async def stats(
     service: TheService,
     since: Annotated[
@@ -219,17 +226,22 @@ async def stats(
     response_description="The events.",
     responses=problems(422),
 )
-async def all_events(service: TheService, filters: TheFilters) -> AsyncIterator[ServerSentEvent]:
+@needs(Scope.VIEW)
+async def all_events(
+    request: Request, service: TheService, person: ThePerson, filters: TheFilters
+) -> AsyncIterator[ServerSentEvent]:
     """What happens on all calls from now on, or on those that are asked for, as server-sent events.
 
     An `event:` is the kind, its `data:` the event in JSON, with `call_id`, `number` (of the event in its call) and the
-    call's `agent`, `direction` and `state`. Who reads too slowly is cut off.
+    call's `agent`, `direction` and `state`. Who reads too slowly is cut off, and so is who has a key that is revoked.
     """
     try:
         async for record, number, event in tail(service.store, filters):
+            if not still_good(request):
+                return
             about = {name: record[name] for name in ("agent", "direction", "state")}
             data = {**event_description(event), "call_id": record["id"], "number": number, **about}
-            yield ServerSentEvent(event=event.kind, data=data)
+            yield ServerSentEvent(event=event.kind, data=seen_by(person, data))
     except TooSlow:
         return
 
@@ -260,11 +272,7 @@ def _message_place(text: str) -> MessagePlace:
 
 
 def _csv(rows: AsyncIterator[str], name: str) -> StreamingResponse:
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}.csv"',
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-    }
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=headers)
 
 

@@ -17,9 +17,9 @@ from calls.database.derived import derive
 from calls.database.merging import ENDED_STATES
 from calls.database.schema import CALL_BACKS, CALL_EVENTS, CALLS, KEPT_JSON, MESSAGES, OUTBOX
 from calls.database.waking import tell
-from calls.events.event import FORMAT
+from calls.events.event import FORMAT, CallEvent
 from calls.events.forgetting import without_numbers, without_url, without_words
-from calls.events.lifecycle import RecordingChanged
+from calls.events.lifecycle import CallerErased, RecordingChanged
 from calls.kept_json import CALL, CALLER, caller_named
 from calls.recordings import DELETED
 
@@ -211,7 +211,9 @@ def forget_messages_for(connection: sa.Connection, number: str) -> None:
     tell(connection, of)
 
 
-def forget_recordings(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+def forget_recordings(
+    connection: sa.Connection, rows: Sequence[Mapping[str, Any]], now: datetime, by: str | None = None
+) -> None:
     """Note that the carrier has deleted the recordings of calls: their addresses go, and an event says so."""
     ids = [row["id"] for row in rows]
     _change_events(connection, ids, _no_address)
@@ -221,24 +223,36 @@ def forget_recordings(connection: sa.Connection, rows: Sequence[Mapping[str, Any
             for kind, _, data in _events(connection, call_id)
             if kind == RecordingChanged.KIND
         }
-        last = connection.scalar(
-            sa.select(sa.func.max(CALL_EVENTS.c.seq)).where(CALL_EVENTS.c.call_id == call_id)
-        )
-        fresh = [
-            {
-                "call_id": call_id,
-                "seq": seq,
-                "at": now,
-                "kind": RecordingChanged.KIND,
-                "data": RecordingChanged(DELETED, recording_id).data,
-                "format": FORMAT,
-            }
-            for seq, recording_id in enumerate(sorted(filter(None, recordings)), (last or 0) + 1)
-        ]
-        if fresh:
-            connection.execute(sa.insert(CALL_EVENTS), fresh)
+        deleted = [RecordingChanged(DELETED, one, by) for one in sorted(filter(None, recordings))]
+        _add_events(connection, call_id, deleted, now)
         _change(connection, call_id, recordings_gone=True)
     tell(connection, ids)
+
+
+def note_erased(connection: sa.Connection, ids: Sequence[str], now: datetime, by: str | None) -> None:
+    """Note in calls that what they had of their caller was erased, and at whose request."""
+    for call_id in ids:
+        _add_events(connection, call_id, [CallerErased(by)], now)
+        _change(connection, call_id)
+    tell(connection, ids)
+
+
+def _add_events(connection: sa.Connection, call_id: str, events: Sequence[CallEvent], now: datetime) -> None:
+    of_call = CALL_EVENTS.c.call_id == call_id
+    last = connection.scalar(sa.select(sa.func.max(CALL_EVENTS.c.seq)).where(of_call))
+    fresh = [
+        {
+            "call_id": call_id,
+            "seq": seq,
+            "at": now,
+            "kind": event.kind,
+            "data": dict(event.data),
+            "format": FORMAT,
+        }
+        for seq, event in enumerate(events, (last or 0) + 1)
+    ]
+    if fresh:
+        connection.execute(sa.insert(CALL_EVENTS), fresh)
 
 
 def delete_calls(connection: sa.Connection, ids: Collection[str]) -> None:

@@ -63,10 +63,13 @@ class TurnedAway(CallEvent, kind="turned_away"):
             stop).
         how: What the caller gets: `say` (a sentence), `busy` (a busy tone), `overflow` (another number), `call_back`
             (a sentence that they will be called back) or `message` (the carrier records a message).
+        by: Who has had the service take no calls: the name of their key, as in `hang_up`. There only in the process
+            that was asked for it.
     """
 
     reason: str
     how: str
+    by: str | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,10 +125,12 @@ class HangUpStarted(CallEvent, kind="hang_up"):
     Parameters:
         ended_by: Who ends the call, as in `ended`.
         cause: Why, in a few words for people.
+        by: Who of the operator's people has asked for it: the name of their key. There only when one of them has.
     """
 
     ended_by: EndedBy
     cause: str
+    by: str | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, repr=False)
@@ -145,9 +150,11 @@ class Dialling(CallEvent, kind="dialling"):
 
     Parameters:
         ring_timeout_secs: How long the phone may ring, in seconds.
+        by: As in `hang_up`.
     """
 
     ring_timeout_secs: int
+    by: str | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, repr=False)
@@ -182,9 +189,11 @@ class DigitsSent(CallEvent, kind="digits_sent"):
 
     Parameters:
         count: How many, pauses included. Which ones is not kept: they may be a secret.
+        by: As in `hang_up`.
     """
 
     count: int
+    by: str | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, repr=False)
@@ -211,11 +220,13 @@ class TransferStarted(CallEvent, kind="transfer_started"):
         destination: The destination's name in the agent's file.
         warm: Whether the colleague is asked first, on a call of their own.
         refer: Whether a SIP caller is handed over by REFER; there only when that is so.
+        by: As in `hang_up`.
     """
 
     destination: str
     warm: bool = False
     refer: bool = field(default=False, metadata=LEFT_OUT)
+    by: str | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, repr=False)
@@ -294,12 +305,14 @@ class RecordingChanged(CallEvent, kind="recording"):
         state: What it is now: `in_progress`, `paused`, `stopped`, then `completed` (the file is there), `absent`,
             `failed`, or `unknown`; `deleted` once the carrier has been told to delete it.
         recording_id: The carrier's id of the recording; null until the carrier has given it.
+        by: As in `hang_up`; also of who has had it deleted.
     """
 
     ONCE = True
 
     state: str
     recording_id: str | None = None
+    by: str | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, repr=False)
@@ -319,3 +332,17 @@ class RecordingReported(RecordingChanged, kind="recording"):
     channels: int | None = field(kw_only=True)
     reason: str = field(default="", kw_only=True, metadata=LEFT_OUT)
     started_at: str = field(default="", kw_only=True, metadata=LEFT_OUT)
+
+
+# Afterwards
+
+
+@dataclass(frozen=True, repr=False)
+class CallerErased(CallEvent, kind="caller_erased"):
+    """What the call had of the caller was erased at a person's request: number, words, recordings.
+
+    Parameters:
+        by: As in `hang_up`; `command line` for `phonebot calls erase` on the machine with the database.
+    """
+
+    by: str | None = field(default=None, metadata=LEFT_OUT)

@@ -15,7 +15,7 @@ class Reviewed(CallEvent, kind="reviewed"):
         outcome: What they say that the call has achieved, in place of what was found; null for what was found.
         note: Their note; empty for none.
         reviewed: Whether they are done with it.
-        by: Who they are.
+        by: Who they are: the name of their key, as in `hang_up`, or the command that they have given.
     """
 
     outcome: str | None = None
@@ -31,7 +31,7 @@ class MessageHandled(CallEvent, kind="message_handled"):
     Parameters:
         seq: The number of the message's event `message_taken` in the call.
         handled: Whether it has been.
-        by: Who they are.
+        by: As in `reviewed`.
     """
 
     seq: int

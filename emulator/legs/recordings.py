@@ -21,7 +21,7 @@ import numpy as np
 from emulator.legs.dialect import Dialect
 from emulator.legs.leg import Leg
 from emulator.legs.webhooks import Webhooks
-from emulator.line.caller import ScriptedCaller
+from emulator.line.caller import Person
 from emulator.line.clock import Clock
 from emulator.line.codecs import FRAME_MS, SAMPLE_RATE, Pcm, mixed
 from emulator.line.line import PhoneLine
@@ -43,7 +43,7 @@ class RecordedCall(Protocol):
     dialect: Dialect
     clock: Clock
     line: PhoneLine
-    caller: ScriptedCaller
+    caller: Person
     timeline: Timeline
     webhooks: Webhooks
 

@@ -56,6 +56,7 @@ WRITTEN = [
     ("goodbye", '{"farewell": "Bye.", "ended_by": "bot", "cause": "end_call", "state": "completed"}'),
     ("goodbye_taken_back", "{}"),
     ("hang_up", '{"ended_by": "bot", "cause": "end_call"}'),
+    ("hang_up", '{"ended_by": "human", "cause": "API", "by": "ann"}'),
     ("hang_up_failed", '{"reason": "no credentials for twilio are set"}'),
     ("dialling", '{"ring_timeout_secs": 30}'),
     ("answered_by", '{"who": "greeting_ended"}'),
@@ -128,6 +129,7 @@ WRITTEN = [
     ("opening", '{"who": "machine", "why": "a beep"}'),
     ("beep", "{}"),
     ("voicemail_message", '{"heard": true}'),
+    ("caller_erased", '{"by": "ann"}'),
 ]
 """What the program wrote before events had types and a version, byte for byte."""
 

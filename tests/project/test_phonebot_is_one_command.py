@@ -19,7 +19,7 @@ from requirements.install import Environment, write_command
 from settings import ROOT
 from tests.document_commands import fresh_copy, shell_blocks
 
-GROUPS = ("calls", "messages", "agent", "webhooks", "cloud", "emulator")
+GROUPS = ("calls", "messages", "agent", "key", "webhooks", "cloud", "emulator")
 
 
 def commands_of(group: Any, before: str = "") -> Iterator[str]:

@@ -129,7 +129,7 @@ async def test_messages_are_listed_and_dealt_with(service, ask):
     [message] = (await ask("/messages?open=true"))["messages"]
     assert (message["call_id"], message["caller_name"], message["handled_at"]) == (call.id, "Ann", None)
     handled = await ask(f"/messages/CA1/{message['seq']}", method="PATCH", json={"handled": True})
-    assert handled["handled_by"] == "API" and handled["handled_at"]
+    assert handled["handled_by"] == "API_KEY" and handled["handled_at"]
     assert (await ask("/messages?open=true")) == {"messages": [], "next": None}
     assert call.has(MessageHandled) or service.store.ask_database
     for path in (f"/messages/CA1/{message['seq'] + 1}", "/messages/CA1/1", "/messages/CA7/1"):

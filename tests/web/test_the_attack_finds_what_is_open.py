@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import islice
 
 from attack.knowledge import Knowledge, Seen
@@ -20,6 +21,9 @@ KNOWN = Knowledge(
     seen=[
         Seen("/twilio/voice", {"X-Twilio-Signature": "x" * 28}, "a=1", "application/x-www-form-urlencoded")
     ],
+    read_key="phonebot_read",
+    revoked_key="phonebot_gone",
+    session="phonebot=API_KEY~abc.def.ghijklmnop",
 )
 
 
@@ -53,7 +57,15 @@ def test_the_same_seed_tries_the_same():
 
     assert of(1) == of(1)
     assert of(1) != of(2)
-    assert len({kind.rstrip("0123456789") for kind in of(1)}) >= 10
+    kinds = {kind.rstrip("0123456789") for kind in of(1)}
+    assert len(kinds) >= 15
+    assert {"a read key that acts", "a revoked key", "a forged cookie", "another site's page"} <= kinds
+
+
+def test_without_keys_and_sessions_nobody_tries_with_them():
+    without = replace(KNOWN, read_key="", revoked_key="", session="")
+    kinds = {attempt.kind for attempt in islice(Tries(1, without), 300)}
+    assert not kinds & {"a read key that acts", "a revoked key", "a forged cookie", "another site's page"}
 
 
 async def test_answers_are_told_from_silence(tmp_path):
