@@ -90,7 +90,7 @@ async def measure_viewers(
         try:
             await _hear(load, "up", calls * RAMP_SECS + 30)
             await asyncio.sleep(WARM_UP_SECS)
-            watches = []
+            watches: list[Watch] = []
             for number in range(2 * rounds):
                 watched = number % 4 in (1, 2)  # without, with, with, without: a drift counts for both alike
                 if number and watched is not watches[-1].watched:
@@ -146,9 +146,13 @@ def _figures(calls: int, secs: float, watches: Sequence[Watch]) -> list[Figure]:
     for watched, whom in ((False, "nobody looks on"), (True, f"{VIEWERS} look, {LISTENERS} listen")):
         times = found[watched]
         figures += [
-            Figure(f"{many}, {whom}: caller stops to answer, median", times and times.p50, "ms", count=0),
             Figure(
-                f"{many}, {whom}: 95th percentile of {times.count if times else 0}", times and times.p95, "ms"
+                f"{many}, {whom}: caller stops to answer, median", times.p50 if times else None, "ms", count=0
+            ),
+            Figure(
+                f"{many}, {whom}: 95th percentile of {times.count if times else 0}",
+                times.p95 if times else None,
+                "ms",
             ),
         ]
         cpu = [100 * one.cpu_secs / secs / calls for one in watches if one.watched is watched]
