@@ -269,6 +269,7 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
     from deployment import worker_plan
     from deployment.banner import start_lines
     from deployment.tunnel import find_tunnel
+    from desk.api_keys import ApiKeys
     from web.stopping import ServerProcess
 
     listener = listen(settings.host, settings.port)
@@ -285,6 +286,8 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
         lines += [*answers, *notes(settings, read_given())]
         if settings.workers is not None:
             kept = {**chosen, **({"public_url": tunnel} if tunnel else {})}
+            needed = "" if ApiKeys(settings).good() else " (set API_KEY, which it asks for)"
+            lines.append(f"Console: {public_url}/console/{needed}")
             print("\n".join([*lines, worker_plan.line(settings)]), flush=True)
             worker_plan.become_parent(settings, listener, kept, program=ROOT / "server.py")
         app = _app(settings, partial(look_over, settings))

@@ -10,7 +10,8 @@ from attack.ingredients import NUMBERS, Ingredients
 from attack.knowledge import Knowledge
 from attack.raw_requests import FORM, JSON, Try, request
 
-ACTS = ("hangup", "transfer", "digits", "recording")
+IN_CONSOLE = ("hangup", "transfer", "say", "note")
+ACTS = ("hangup", "transfer", "say", "note", "digits", "recording")
 
 REVEALING = (
     *(
@@ -108,6 +109,8 @@ class Keyholders:
             (
                 ("POST", "/calls"),
                 *(("POST", f"/calls/{call}/{act}") for act in ACTS),
+                *(("POST", f"/console/calls/{call}/{act}") for act in IN_CONSOLE),
+                ("POST", "/console/setup/check"),
                 ("PATCH", f"/calls/{call}"),
                 ("PATCH", f"/messages/{call}/{self._chance.randrange(1, 30)}"),
                 ("DELETE", "/callers/%2B12025550143"),

@@ -33,7 +33,7 @@ EVENTS = (
     "streaming.stopped",
     "call.recording.saved",
 )
-ACTIONS = ("hangup", "transfer", "digits", "recording", "events")
+ACTIONS = ("hangup", "transfer", "say", "note", "digits", "recording", "events")
 FORWARDED = (
     [],
     [("X-Forwarded-For", "203.0.113.7")],
@@ -198,6 +198,8 @@ class Tries:
             [
                 *("/calls", "/calls.csv", "/messages", f"/messages/{call}/1", "/stats", "/events"),
                 *(f"/calls/{call}", *(f"/calls/{call}/{action}" for action in ACTIONS)),
+                *("/console", "/console/setup", "/console/live/feed"),
+                *(f"/console/calls/{call}", f"/console/calls/{call}/feed"),
             ]
         )
         if self._chance.random() < 0.3:

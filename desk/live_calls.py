@@ -272,9 +272,8 @@ async def _obey_say(_: Service, call: Call, arguments: Mapping[str, Any]) -> Non
 
 async def _obey_note(service: Service, call: Call, arguments: Mapping[str, Any]) -> None:
     _must_live(call)
-    await _note(
-        service, call, str(arguments["text"]), arguments.get("answer_now") is True, arguments.get("by")
-    )
+    answer_now = arguments.get("answer_now") is True
+    await _note(service, call, str(arguments["text"]), answer_now, _by(arguments))
 
 
 async def _obey_step_aside(_: Service, call: Call, __: Mapping[str, Any]) -> None:

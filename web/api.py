@@ -31,6 +31,9 @@ NO_SUCH_CALL = "no such call: it never was here, or it was forgotten; GET /calls
 FLUSH_SECS = 2.0
 """How long the database may take to write what a person has said of a call before that is answered."""
 
+MAX_SAID, MAX_NOTE = 500, 1000
+"""How many characters a person may have the bot say, or tell it, at a time."""
+
 MAX_NUMBER = 2**31 - 1
 """Of an event: as much as every database takes for a whole number."""
 
@@ -77,6 +80,25 @@ class TransferBody(Body):
         min_length=1, max_length=100, description="A name under `[transfers]` in the agent's file."
     )
     reason: str = Field(default="", max_length=1000, description="What the caller wants, for the colleague.")
+
+
+class SayBody(Body):
+    """What the bot is to say."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "A colleague calls you back today."}]})
+
+    text: str = Field(min_length=1, max_length=MAX_SAID, description="The words, without markup.")
+
+
+class NoteBody(Body):
+    """What the bot is to know."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": "The parcel has arrived.", "answer_now": True}]}
+    )
+
+    text: str = Field(min_length=1, max_length=MAX_NOTE, description="What its model is told.")
+    answer_now: bool = Field(default=False, description="Whether it is to say something about it at once.")
 
 
 class DigitsBody(Body):
@@ -215,6 +237,22 @@ async def transfer(
 ) -> dict[str, Any]:
     """Put the caller through. How it ends is an event of the call, and among its `transfers`."""
     await live_calls.put_through(service, call, body.destination, body.reason, person.name)
+    return description(call)
+
+
+@router.post("/{call_id}/say", summary="Say something", responses=problems(404, 409, 422, 504), **A_CALL)
+@needs(Scope.CALL)
+async def say(body: SayBody, call: TheCall, service: TheService, person: ThePerson) -> dict[str, Any]:
+    """Have the bot say something in its own voice, after what it says now. The other side may interrupt it as ever."""
+    await live_calls.say(service, call, body.text, person.name)
+    return description(call)
+
+
+@router.post("/{call_id}/note", summary="Tell the bot", responses=problems(404, 409, 422, 504), **A_CALL)
+@needs(Scope.CALL)
+async def note(body: NoteBody, call: TheCall, service: TheService, person: ThePerson) -> dict[str, Any]:
+    """Tell the bot's model something that the other side does not hear. A bot without a model takes no notes."""
+    await live_calls.note(service, call, body.text, answer_now=body.answer_now, by=person.name)
     return description(call)
 
 

@@ -17,6 +17,9 @@ import sqlalchemy as sa
 from calls.database.merging import ENDED_STATES
 from calls.database.schema import CALL_WORDS, CALLS, MESSAGES
 from calls.searching import Filters, Place, Record
+from calls.states import CallState
+
+LIVE_STATES = sorted({state.value for state in CallState} - ENDED_STATES)
 
 
 def find(
@@ -106,7 +109,8 @@ def _conditions(filters: Filters) -> Sequence[sa.ColumnElement[bool]]:
     if filters.state:
         wanted.append(state.in_(filters.state))
     if filters.live is not None:
-        wanted.append(state.not_in(ENDED_STATES) if filters.live else state.in_(ENDED_STATES))
+        # But those that go on are few, and looked for all the time
+        wanted.append(column.state.in_(LIVE_STATES) if filters.live else state.in_(ENDED_STATES))
     if filters.carrier is not None:
         wanted.append(carrier == filters.carrier)
     for name in ("agent", "direction"):

@@ -45,7 +45,7 @@ class SaidByPerson(CallEvent, kind="said_by_person"):
 
     Parameters:
         text: The words.
-        by: Who they are.
+        by: As in `reviewed`.
     """
 
     text: Said
@@ -59,7 +59,7 @@ class NoteGiven(CallEvent, kind="note_given"):
     Parameters:
         text: The note.
         answer_now: Whether the bot was to say something at once.
-        by: Who they are.
+        by: As in `reviewed`.
     """
 
     text: Said

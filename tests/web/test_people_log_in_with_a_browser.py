@@ -10,6 +10,7 @@ from loguru import logger
 from starlette.requests import HTTPConnection
 
 from desk.api_keys import FILE, ApiKeys, Scope, add, new_key, revoke
+from tests.console.pages import Shown
 from tests.web_service import Running, make_settings, running
 from web.access import Person, admit, needs, who
 from web.pages import PagesRoute, local_path
@@ -63,16 +64,14 @@ async def test_the_cookie_is_only_for_http_this_site_and_https_where_there_is_on
 
 async def test_the_page_runs_nothing_loads_nothing_and_is_not_kept(tmp_path):
     async with running(tmp_path, api_key="secret") as service:
-        first, second = [await service.http.get(LOGIN) for _ in "12"]
+        first = await service.http.get(LOGIN)
         policy = first.headers["content-security-policy"]
-        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self' 'nonce-")
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
         for directive in ("form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"):
             assert directive in policy
         assert "unsafe" not in policy
-        [nonce] = re.findall(r"'nonce-([^']+)'", policy)
-        assert f'<style nonce="{nonce}">' in first.text
-        assert nonce not in second.text
-        assert not re.search(r"<script|<link|<img|<iframe|\bsrc=|\bstyle=|@import|url\(|\bon\w+=", first.text)
+        Shown(first).is_harmless()
+        assert "<style" not in first.text and "url(" not in first.text
         assert first.headers["cache-control"] == "no-store"
         assert first.headers["x-content-type-options"] == "nosniff"
         assert '<label for="key">' in first.text and '<html lang="en">' in first.text

@@ -17,7 +17,7 @@ from calls.errors import NotDone
 from desk import live_calls
 from desk.api_keys import Scope
 from web.access import needs
-from web.api import TheCall, status_of
+from web.api import MAX_NOTE, MAX_SAID, TheCall, status_of
 from web.console import feeds
 from web.console.call import DONE, call_page
 from web.console.rendering import ConsoleRoute, go_to, person_of
@@ -34,8 +34,8 @@ def _words(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_words), Form(min_length=1, max_length=500)]
-Note = Annotated[str, AfterValidator(_words), Form(min_length=1, max_length=1000)]
+Text = Annotated[str, AfterValidator(_words), Form(min_length=1, max_length=MAX_SAID)]
+Note = Annotated[str, AfterValidator(_words), Form(min_length=1, max_length=MAX_NOTE)]
 Destination = Annotated[str, Form(min_length=1, max_length=100)]
 Reason = Annotated[str, Form(max_length=1000)]
 Ticked = Annotated[bool, Form()]
@@ -73,7 +73,7 @@ async def transfer(
 ) -> Response:
     """Put the caller through."""
     try:
-        await live_calls.put_through(service, call, destination, reason.strip())
+        await live_calls.put_through(service, call, destination, reason.strip(), person_of(request).name)
     except NotDone as error:
         return await _not_done(request, service, call, error)
     return _done(request, call, "transferring")
@@ -86,7 +86,7 @@ async def hang_up(request: Request, call: TheCall, service: TheService) -> Respo
     if call.is_over:
         return _done(request, call, "was_over")
     try:
-        warning = await live_calls.hang_up(service, call)
+        warning = await live_calls.hang_up(service, call, person_of(request).name)
     except NotDone as error:
         return await _not_done(request, service, call, error)
     return _done(request, call, "hung_up" if warning is None else "later")

@@ -99,7 +99,7 @@ def _answer(request: Request, asset: Asset, keep: str) -> Response:
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
         # A picture that somebody opens by its address runs nothing, either
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "Content-Security-Policy": "default-src 'none'",
         "Vary": "Accept-Encoding",
     }
     body = asset.body
