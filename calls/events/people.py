@@ -72,7 +72,7 @@ class ListeningStarted(CallEvent, kind="listening_started"):
     """A person begins to listen in on the call. The agent's file allows it, and the caller has been told.
 
     Parameters:
-        by: Who they are.
+        by: As in `reviewed`.
     """
 
     by: str
@@ -83,7 +83,7 @@ class ListeningEnded(CallEvent, kind="listening_ended"):
     """A person listens no more. Without this, as after the death of the process, `detached` ended it.
 
     Parameters:
-        by: Who they are.
+        by: As in `reviewed`.
         secs: How long they have listened, in seconds, to a tenth.
         why: `left` (they have stopped), `detached` (the bot's session with the caller is over), `too_slow` (they did
             not take what was said) or `not_allowed` (their key or session has ended meanwhile).
