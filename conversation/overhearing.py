@@ -233,12 +233,10 @@ class Overheard:
         if self._must_be_silent():
             return
         piece = HEAD.pack(side, len(wire)) + wire
-        for listener in tuple(self._listeners):
+        for listener in self._listeners:
             if not listener.hear(piece):
-                logger.warning(
-                    "Call {}: somebody who listens in takes nothing; dropped", self._session.call.id
-                )
-                self._leave(listener, TOO_SLOW)
+                # Not here: an event of the call wakes others, and the stream must go on.
+                asyncio.get_running_loop().call_soon(listener.close, TOO_SLOW)
 
     def _must_be_silent(self) -> bool:
         silent = self._off_the_record or self._session.aside
@@ -282,6 +280,10 @@ class Overheard:
             if self._end is not None and self._end is not asyncio.current_task():
                 self._end.cancel()
         self._tell_how_many()
+        if why == TOO_SLOW:
+            logger.warning(
+                "Call {}: somebody who listens in took nothing, and is dropped", self._session.call.id
+            )
         secs = round(time.monotonic() - listener.began, 1)
         self._session.record(ListeningEnded(by=listener.by, secs=secs, why=why))
 
