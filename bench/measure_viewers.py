@@ -32,7 +32,10 @@ WARM_UP_SECS = 10.0
 """How long all calls are up before the first of them come."""
 
 MOST = 1.05
-"""How many times as long a response may take with them."""
+"""How many times as long a response may take with them, beyond what two halves of the time without them differ."""
+
+TIMES = {"p50": "median", "p95": "95th percentile"}
+"""What is compared of the responses, of a `Spread`."""
 
 MONITORED = '[monitoring]\nlisten = true\nannouncement = ""\n'
 
@@ -157,13 +160,25 @@ def _figures(calls: int, secs: float, watches: Sequence[Watch]) -> list[Figure]:
         ]
         cpu = [100 * one.cpu_secs / secs / calls for one in watches if one.watched is watched]
         figures.append(Figure(f"{many}, {whom}: of a core, for each call", percentile(cpu, 50), "%"))
-    for name in ("p50", "p95"):
-        with_them, without = (getattr(found[watched], name, None) for watched in (True, False))
-        title = {"p50": "median", "p95": "95th percentile"}[name]
-        figures.append(
-            Figure(f"{many}: {title} with them, times that without", ratio(with_them, without), "")
-        )
+    for name, title in TIMES.items():
+        figures += [
+            Figure(f"{many}: {title} with them, times that without", _with_over_without(watches, name), ""),
+            Figure(f"{many}: {title} of one half without, times the other", _halves(watches, name), ""),
+        ]
     return figures
+
+
+def _with_over_without(watches: Sequence[Watch], name: str) -> float | None:
+    with_them, without = _spread(watches, True), _spread(watches, False)
+    return ratio(getattr(with_them, name, None), getattr(without, name, None))
+
+
+def _halves(watches: Sequence[Watch], name: str) -> float | None:
+    """By how much two halves of the time without differ, of which neither is other than the other: at least 1."""
+    without = [watch for watch in watches if not watch.watched]
+    halves = [getattr(_spread(without[place::2], False), name, None) for place in (0, 1)]
+    found = ratio(*halves)
+    return max(found, 1 / found) if found else found
 
 
 def _problems(heard: Mapping[str, Any], watches: Sequence[Watch], got: Mapping[str, int]) -> list[str]:
@@ -179,12 +194,12 @@ def _problems(heard: Mapping[str, Any], watches: Sequence[Watch], got: Mapping[s
         )
     if got.get("events", 0) < VIEWERS * secs / 10:
         problems.append(f"those who looked on were told of {got.get('events', 0)} changes only")
-    with_them, without = _spread(watches, True), _spread(watches, False)
-    for name in ("p50", "p95"):
-        found = ratio(getattr(with_them, name, None), getattr(without, name, None))
-        if found is None or found > MOST:
+    for name, title in TIMES.items():
+        found, halves = _with_over_without(watches, name), _halves(watches, name)
+        if found is None or found > MOST * (halves or 1):
             problems.append(
-                f"the {name} with those who look on is {found} times that without (at most {MOST})"
+                f"the {title} with those who look on is {found} times that without (at most {MOST}, and two halves "
+                f"without differ by {halves})"
             )
     return problems
 
