@@ -8,7 +8,7 @@ if __name__ == "__main__":
     need_packages()
 
 # Before numpy, whose native library reads its number of threads when it is imported
-from settings import ROOT, Settings, SettingsError, load_settings, read_given
+from settings import ROOT, Settings, SettingsError, hand_on_opentelemetry, load_settings, read_given
 
 # isort: split
 import argparse
@@ -24,6 +24,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_to_stderr
+from deployment.metrics_folder import make_metrics_folder
 from deployment.start import StartError, check, look_over, notes
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ MAX_SOCKET_MESSAGE_BYTES = 1 << 20
 FIRST_KEPT_SOCKET = 3
 """The file descriptor of a socket that a supervisor passes on. Source: systemd docs, sd_listen_fds(3)."""
 
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names prometheus-client the folder of several processes, before it is imported."""
+
 SHUTDOWN_SECS = 5
 """How long a service whose calls have ended waits for requests that are being answered."""
 
@@ -52,6 +56,7 @@ def create_app(
     store: CallStore | None = None,
     warm_up: Callable[[], Awaitable[None]] | None = None,
     look_over: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    metrics_folder: str | None = None,
 ) -> FastAPI:
     """Build the service as an ASGI application.
 
@@ -62,6 +67,7 @@ def create_app(
         warm_up: Loads what the first call would otherwise wait for. With `bot.bot` it is the default agent's
             services, else nothing.
         look_over: Says in the log what is wrong with the deployment, while calls are answered already.
+        metrics_folder: Where the processes that share the port keep the values of their metrics.
 
     Raises:
         SettingsError: A variable cannot be used.
@@ -80,13 +86,15 @@ def create_app(
     from desk.live_calls import obey_others
     from desk.tokens import StreamTokens
     from desk.unknown_calls import Lookout
-    from web import api, callers, documentation, drain, health, listening, lists
+    from web import api, callers, documentation, drain, health, listening, lists, metrics
     from web.bodies import BodyLimits
     from web.console.console import Sources
     from web.console.routes import add_console
     from web.entrance import Entrance
     from web.failures import answer_failures
     from web.media import media_router
+    from web.observing.observing import Observing
+    from web.observing.webhook_times import WebhookTimes
     from web.routes import webhook_router
     from web.web_service import WebService
 
@@ -119,6 +127,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start(obey_others)
+        await observing.start()
         if settings.public_url and settings.public_url.startswith("https://"):
             # At another address no carrier's number can lead here, so none of its calls is ours.
             ours = addresses(settings, settings.public_url)
@@ -132,6 +141,7 @@ def create_app(
             preparing.cancel()
             with suppress(asyncio.CancelledError):
                 await preparing
+            await observing.aclose()
             await service.aclose()
 
     app = FastAPI(
@@ -142,9 +152,10 @@ def create_app(
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.state.service = service
+    observing = Observing(service, metrics_folder)
+    app.state.service, app.state.observing = service, observing
     webhooks = [webhook_router(one) for one in descriptors()]
-    own = (lists, api, listening, callers, documentation, drain, health)
+    own = (lists, api, listening, callers, documentation, drain, health, metrics)
     for router in (*webhooks, media_router(), *(one.router for one in own)):
         app.include_router(router)
     add_console(
@@ -156,6 +167,7 @@ def create_app(
             not_set=NOT_SET,
         ),
     )
+    app.add_middleware(WebhookTimes, times=observing.instruments.webhook)
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
     answer_failures(app)
@@ -284,12 +296,15 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
         except CloudError as error:
             raise StartError(str(error)) from None
         lines += [*answers, *notes(settings, read_given())]
+        os.environ.pop(METRICS_FOLDER, None)  # somebody else's: one process keeps its metrics in memory
         if settings.workers is not None:
             kept = {**chosen, **({"public_url": tunnel} if tunnel else {})}
             needed = "" if ApiKeys(settings).good() else " (set API_KEY, which it asks for)"
             lines.append(f"Console: {public_url}/console/{needed}")
             print("\n".join([*lines, worker_plan.line(settings)]), flush=True)
-            worker_plan.become_parent(settings, listener, kept, program=ROOT / "server.py")
+            worker_plan.become_parent(
+                settings, listener, kept, program=ROOT / "server.py", metrics=_metrics_of_all()
+            )
         app = _app(settings, partial(look_over, settings))
         server = ServerProcess(uvicorn_config(app), app.state.service.drain)
         lines += app.state.console.lines()
@@ -297,6 +312,15 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     return 0 if server.started else 1
+
+
+def _metrics_of_all() -> str:
+    """Name prometheus-client a folder for the metrics of all workers; empty when none can be made."""
+    try:
+        os.environ[METRICS_FOLDER] = make_metrics_folder()
+    except OSError as error:
+        print(f"Each process tells its own metrics only: no folder can be made for those of all ({error})")
+    return os.environ.get(METRICS_FOLDER, "")
 
 
 def _serve_as_worker(text: str) -> int:
@@ -310,7 +334,7 @@ def _serve_as_worker(text: str) -> int:
     log_to_stderr(settings.log_level)
     if not post.checked:
         check(settings)
-    app = _app(settings, partial(look_over, settings) if post.first else None)
+    app = _app(settings, partial(look_over, settings) if post.first else None, os.environ.get(METRICS_FOLDER))
 
     drain = app.state.service.drain
     drain.tell_all = lambda number: os.kill(os.getppid(), number)
@@ -338,11 +362,16 @@ def _serve_as_worker(text: str) -> int:
     return 0 if server.started else 1
 
 
-def _app(settings: Settings, look_over: Callable[[], Coroutine[Any, Any, None]] | None) -> FastAPI:
+def _app(
+    settings: Settings,
+    look_over: Callable[[], Coroutine[Any, Any, None]] | None,
+    metrics_folder: str | None = None,
+) -> FastAPI:
     from calls.database.errors import DatabaseUnusable
 
+    hand_on_opentelemetry()
     try:
-        return create_app(settings, look_over=look_over)
+        return create_app(settings, look_over=look_over, metrics_folder=metrics_folder)
     except DatabaseUnusable as error:
         raise StartError(str(error)) from None
 

@@ -44,6 +44,9 @@ ENV_FILE = "PHONEBOT_ENV_FILE"
 OTHERS = frozenset({"LOGLEVEL", "OLLAMA_HOST", "OLLAMA_MODELS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"})
 """Variables of other programs that look like ours."""
 
+OPENTELEMETRY = "OTEL_"
+"""How the names of OpenTelemetry's variables begin, of which we know a few and it knows many."""
+
 ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"}) | FILES
 """Settings that name a place on the machine where they are set, and mean nothing on another."""
 
@@ -141,6 +144,8 @@ class Settings(BaseSettings):
             "ngrok_api_url",
             "caller_lookup_url",
             "webhook_url",
+            "otel_exporter_otlp_endpoint",
+            "otel_exporter_otlp_traces_endpoint",
             "pipecat_cloud_api_base_url",
             "openai_base_url",
             "ollama_base_url",
@@ -211,6 +216,12 @@ class Settings(BaseSettings):
             "public_url",
             "api_key",
             "api_keys",
+            "metrics_token",
+            "otel_exporter_otlp_endpoint",
+            "otel_exporter_otlp_traces_endpoint",
+            "otel_exporter_otlp_headers",
+            "otel_service_name",
+            "otel_words",
             "allow_tokenless_streams",
             "allow_unsigned_webhooks",
             "max_connections",
@@ -296,6 +307,14 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     smtp_from: str | None = None
+
+    # Who watches the service
+    metrics_token: SecretStr | None = None
+    otel_exporter_otlp_endpoint: str | None = Field(default=None, repr=False)  # it may have a secret in it
+    otel_exporter_otlp_traces_endpoint: str | None = Field(default=None, repr=False)
+    otel_exporter_otlp_headers: SecretStr | None = None
+    otel_service_name: str | None = None
+    otel_words: bool = False
 
     # Pipecat Cloud
     pipecat_cloud_agent: str | None = None
@@ -693,6 +712,16 @@ _AROUND = " \t\r\n\v\f\xa0\ufeff\u200b\u200c\u200d\u2060"
 _QUOTED = r"""\"([^\"]*)\"|'([^']*)'|“([^”]*)”|‘([^’]*)’"""
 
 
+def hand_on_opentelemetry() -> None:
+    """Put OpenTelemetry's variables of the file into the environment, where it looks for them itself.
+
+    Not in the parent of workers: what they inherit would win over a file that has changed since.
+    """
+    for name, value in read_given().values.items():
+        if name.startswith(OPENTELEMETRY):
+            os.environ.setdefault(name, value)
+
+
 def misspelt(given: Given) -> list[str]:
     """Variables that are none of ours but close to one of ours, so probably misspelt: one line each.
 
@@ -706,7 +735,7 @@ def misspelt(given: Given) -> list[str]:
         ("the environment", given.environment, 0.85),
     ):
         for name in names:
-            if name in known or name in OTHERS:
+            if name in known or name in OTHERS or name.startswith(OPENTELEMETRY):
                 continue
             free = known if names is given.file else [one for one in known if one not in given.values]
             meant = _closest(name, free, cutoff)

@@ -131,6 +131,10 @@ class CallStore:
         """
         return self._writer is None or await self._writer.flush(timeout_secs)
 
+    def unsaved(self) -> tuple[int, float]:
+        """Of how many calls the database does not have all, and for how many seconds the oldest change has waited."""
+        return self._writer.unsaved() if self._writer is not None else (0, 0.0)
+
     async def noted(self) -> None:
         """Wait, for a moment at most, until other processes can know all that happened so far; not without others."""
         if self.shared is not None and not self.shared.alone:

@@ -69,6 +69,11 @@ class Breaker:
         self._trying = False
 
     @property
+    def carrier(self) -> str:
+        """The carrier's name."""
+        return self._carrier
+
+    @property
     def is_open(self) -> bool:
         """Whether requests fail at once, but for tries."""
         return self._next_try is not None

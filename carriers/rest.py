@@ -12,6 +12,7 @@ from carriers.breaker import Breaker
 from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS
 from carriers.checks import CHECK_TIMEOUT_SECS
 from carriers.errors import CarrierUnavailable, DialUncertain, NotConfigured
+from carriers.watched import watched, what_is_asked
 
 T = TypeVar("T")
 Client = TypeVar("Client")
@@ -64,8 +65,9 @@ class RestApi(ABC, Generic[Client]):
         Raises:
             CarrierError: The answer was not the one hoped for, or there was none, or nothing was sent.
         """
+        what = what_is_asked()
         client = await self._connected()
-        with self._breaker.request():
+        with self._breaker.request(), watched(self._breaker.carrier.lower(), what):
             return await self._send(client, request, timeout_secs=timeout_secs)
 
     @classmethod

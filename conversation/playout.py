@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,6 +23,11 @@ OVERDUE_SECS = 2.0
 
 LATELY = 3
 """How many chunks back, and ahead, what the caller hears now may come from."""
+
+
+LOST_MARKS: Counter[str] = Counter()
+"""How many marks of all streams of this process did not come back in time, by what it was noticed at: `later_mark`,
+`clear` or `end`."""
 
 
 @dataclass(eq=False)
@@ -281,6 +286,7 @@ class Playout:
             self._said_lately.append(entry.chunk)
             if mark == name:
                 break
+            LOST_MARKS["later_mark"] += 1
         return tuple(heard)
 
     def cleared(self) -> tuple[Chunk, ...]:
@@ -299,6 +305,7 @@ class Playout:
         for entry in unheard:
             chunk = entry.chunk
             chunk.lost = entry.due < now
+            LOST_MARKS["clear"] += chunk.lost
             entry.settle(heard=False, text=chunk.up_to(position) if playing and not chunk.lost else "")
             if chunk.text and not chunk.lost:
                 playing = False
@@ -310,8 +317,10 @@ class Playout:
         Returns:
             The chunks whose marks had not come back, oldest first.
         """
+        now = self._clock()
         unheard = [*self._sent.values(), *self._named.values()]
         for entry in unheard:
+            LOST_MARKS["end"] += entry.due < now
             entry.settle(heard=False, text="")
         return self._forget(unheard)
 

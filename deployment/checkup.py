@@ -16,7 +16,7 @@ from carriers.checks import Finding, Verdict
 from deployment.worker_plan import worker_findings
 from desk.api_keys import OWNER, ApiKeys
 from providers import ROWS, variables_of
-from settings import CALL_BACK, OTHERS, Given, Settings, misspelt
+from settings import CALL_BACK, OPENTELEMETRY, OTHERS, Given, Settings, misspelt
 
 LITTLE_SPACE_BYTES = 500_000_000
 NO_SPACE_BYTES = 20_000_000
@@ -61,7 +61,7 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
     found += [
         _note(name, f"in {given.path} is not read by anything here")
         for name in sorted(given.file)
-        if name not in known and name not in told and name not in OTHERS
+        if name not in known | told | OTHERS and not name.startswith(OPENTELEMETRY)
     ]
     found += [_note(name, f"stands twice in {given.path}: the last one counts") for name in given.twice]
     for line in credential_problems(settings):

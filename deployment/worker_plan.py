@@ -59,7 +59,7 @@ def line(settings: Settings) -> str:
 
 
 def become_parent(
-    settings: Settings, listener: socket.socket, chosen: dict[str, Any], *, program: Path
+    settings: Settings, listener: socket.socket, chosen: dict[str, Any], *, program: Path, metrics: str = ""
 ) -> NoReturn:
     """Replace this process by the parent of the workers. Nothing after this is run.
 
@@ -69,6 +69,7 @@ def become_parent(
         chosen: Settings of the command line, and what was found out at the start: they hold for all workers, and for
             those that SIGHUP brings, which read the environment and `.env` anew.
         program: What a worker runs, with its `Post` after `--worker`.
+        metrics: The folder in which the workers keep the values of their metrics; empty for none.
     """
     plan = workers.Plan(
         command=[sys.executable, str(program), "--worker"],
@@ -77,6 +78,7 @@ def become_parent(
         watchdog_secs=settings.watchdog_secs,
         settings={**chosen, "host": settings.host, "port": settings.port},
         log_level="DEBUG" if settings.log_level == "TRACE" else settings.log_level,
+        metrics=metrics,
     )
     listener.set_inheritable(True)
     sys.stdout.flush()

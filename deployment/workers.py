@@ -23,6 +23,7 @@ import json
 import logging
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,6 +33,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 USAGE_ERROR = 2
@@ -83,6 +85,7 @@ class Plan:
         watchdog_secs: How long a worker may give no pulse; 0 for any time.
         settings: What the workers' settings are to be, whatever the environment and `.env` say.
         log_level: Of the parent's own lines, in the words of `logging`.
+        metrics: The folder in which the workers keep the values of their metrics; empty for none.
     """
 
     command: Sequence[str]
@@ -91,6 +94,7 @@ class Plan:
     watchdog_secs: float
     settings: dict[str, Any] = field(default_factory=dict)
     log_level: str = "INFO"
+    metrics: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,6 +199,8 @@ class Workers:
             if self._status is None and not self._stops:
                 self._replace_next()
                 self._start_due()
+        if self._plan.metrics:
+            shutil.rmtree(self._plan.metrics, ignore_errors=True)
         return self._status or 0
 
     def _sleep(self, asleep: socket.socket) -> None:
@@ -266,7 +272,17 @@ class Workers:
                 with suppress(KeyError):
                     self._selector.unregister(worker.pulses)
                 worker.pulses.close()
+                self._forget_metrics(worker)
                 self._go_on_without(worker)
+
+    def _forget_metrics(self, worker: Worker) -> None:
+        """Take out what a worker said of its present state; what it has counted stays in the sums of all.
+
+        Source: prometheus_client/multiprocess.py, mark_process_dead; this process is to do without packages.
+        """
+        if self._plan.metrics:
+            for file in Path(self._plan.metrics).glob(f"gauge_live*_{worker.process.pid}.db"):
+                file.unlink(missing_ok=True)
 
     def _go_on_without(self, worker: Worker) -> None:
         how = _ending(worker.process.returncode)

@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -49,6 +50,7 @@ class Load:
     def __init__(self, of_cores: float):
         self._cores = of_cores
         self._late: deque[float] = deque(maxlen=LOOKS)
+        self._listeners: list[Callable[[float], object]] = []
         self._used: deque[tuple[float, float]] = deque(maxlen=LOOKS + 1)
 
     async def watch(self) -> None:
@@ -63,6 +65,17 @@ class Load:
     def looked(self, late_secs: float) -> None:
         """Note how late a look was, in seconds."""
         self._late.append(late_secs)
+        for listener in self._listeners:
+            listener(late_secs)
+
+    def tell(self, listener: Callable[[float], object]) -> Callable[[], None]:
+        """Have a function told of how late each look was, in seconds.
+
+        Returns:
+            A function that stops it.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     @property
     def is_high(self) -> bool:

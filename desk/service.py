@@ -95,6 +95,7 @@ class Service:
         call_backs: Callers for whom there was no room and who are to be called back.
         cloud_media: Tickets for media sockets on Pipecat Cloud; None where the media comes to us.
         listening_port: Where other processes of this machine get what is said on calls, for people who listen in.
+        load: How busy this process is.
         room: How many calls there are, and whether another one is taken.
     """
 
@@ -117,12 +118,12 @@ class Service:
         self.dialler = Dialler(self.store, policy)
         self.cloud_media = cloud_media_of(self.settings)
         self.listening_port = ListeningPort()
-        self._load = Load(cores())
+        self.load = Load(cores())
         self.room = Room(
             capacity_of(self.settings),
             lambda call_id: bool(self.sockets.get(call_id)),
             media_elsewhere=self.cloud_media is not None,
-            load=self._load,
+            load=self.load,
         )
 
     @property
@@ -146,7 +147,7 @@ class Service:
             self.later(offer_room(self), "offering room to other processes")
         self.later(sender_of(self.store, self.settings).run(), "telling the owner of calls")
         self.later(self._look_after_calls(), "looking after calls")
-        self.later(self._load.watch(), "watching the load")
+        self.later(self.load.watch(), "watching the load")
         self.later(forget_daily(self), "forgetting what is old")
         self.later(call_back(self), "calling back")
         self.later(derive_old_calls(self), "making figures of calls of before")

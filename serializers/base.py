@@ -32,6 +32,9 @@ from serializers.codecs import Codec
 from serializers.frames import MarkFrame, MarkReturnedFrame
 from serializers.messages import BadMessage, parse_message, short_text
 
+IGNORED: Counter[str] = Counter()
+"""How many messages or chunks of all streams of this process were not used, by reason; see `MediaStreamSerializer`."""
+
 
 @dataclass(frozen=True)
 class SerializerOptions:
@@ -250,6 +253,7 @@ class MediaStreamSerializer(FrameSerializer):
 
     def _ignore(self, reason: str, detail: str = "") -> None:
         self.ignored[reason] += 1
+        IGNORED[reason] += 1
         if self.ignored[reason] == 1:
             # Once per reason: at 50 messages a second a broken peer would fill the log. Never the content.
             logger.warning(f"Media stream {self._stream_id}: ignoring {reason} {detail}".rstrip())

@@ -94,6 +94,7 @@ async def running(
     run_bot: Callable[[WebSocketRunnerArguments], Awaitable[None]] = _silent_bot,
     warm_up: Callable[[], Awaitable[None]] | None = None,
     store: CallStore | None = None,
+    metrics_folder: str | None = None,
     **values: Any,
 ) -> AsyncIterator[Running]:
     listener = listen("127.0.0.1", 0)
@@ -101,7 +102,7 @@ async def running(
     store = store or CallStore()
     own = {"agents_dir": write_agents(tmp_path / "agents"), "data_dir": tmp_path / "data", "port": port}
     settings = make_settings(**{**own, **values})
-    app = create_app(settings, run_bot=run_bot, store=store, warm_up=warm_up)
+    app = create_app(settings, run_bot=run_bot, store=store, warm_up=warm_up, metrics_folder=metrics_folder)
     server = uvicorn.Server(uvicorn_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:

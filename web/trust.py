@@ -136,26 +136,25 @@ def foreign_page(method: str, headers: Mapping[str, str], public_url: str) -> st
         if by_person and (origin is None or _is_our_origin(origin, headers, public_url)):
             return None
         return "a page of another site has a person's browser ask (Sec-Fetch-Site)"
-    if site is not None:
-        # The browser has compared the two addresses itself, and ours may be another one: beside a tunnel, people on
-        # this machine come by its own address
-        same = site == "same-origin"
-        return (
-            None
-            if same
-            else "a page of another site has a person's browser change something (Sec-Fetch-Site)"
-        )
-    if origin is None:
+    if site is not None and site != "same-origin":
+        return "a page of another site has a person's browser change something (Sec-Fetch-Site)"
+    if origin is None and site is None:
         return (
             "nothing says which page has asked: a browser sends Sec-Fetch-Site or Origin; programs send a key"
         )
-    if not _is_our_origin(origin, headers, public_url):
+    if origin is not None and not _is_our_origin(origin, headers, public_url, any_scheme=site is not None):
         return "a page of another site has a person's browser change something (Origin)"
     return None
 
 
-def _is_our_origin(origin: str, headers: Mapping[str, str], public_url: str) -> bool:
-    """Whether a page is ours: of the public address, or of the host that was asked, which a proxy may not pass on."""
+def _is_our_origin(
+    origin: str, headers: Mapping[str, str], public_url: str, *, any_scheme: bool = False
+) -> bool:
+    """Whether a page is ours: of the public address, or of the host that was asked, which a proxy may not pass on.
+
+    Beside a tunnel, whose address is https, people on this machine come by http: where the browser has said itself that
+    the two are the same (`any_scheme`), only the hosts are compared.
+    """
     try:
         parts, ours = urlsplit(origin), urlsplit(public_url)
     except ValueError:
@@ -163,7 +162,7 @@ def _is_our_origin(origin: str, headers: Mapping[str, str], public_url: str) -> 
     if (parts.scheme, parts.netloc) == (ours.scheme, ours.netloc):
         return True
     host = headers.get("host")
-    return host is not None and parts.scheme == ours.scheme and parts.netloc == host
+    return host is not None and (any_scheme or parts.scheme == ours.scheme) and parts.netloc == host
 
 
 def webhook_evidence(

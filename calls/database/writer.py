@@ -205,6 +205,13 @@ class CallWriter:
         with self._lock:
             return any(call.id in calls for calls in (self._dirty, self._saving, self._odd))
 
+    def unsaved(self) -> tuple[int, float]:
+        """How many calls have something that the database has not, and how many seconds the oldest has waited."""
+        with self._lock:
+            waiting = self._dirty.keys() | self._saving.keys() | self._odd.keys()
+            secs = 0.0 if self._waits_since is None else time.monotonic() - self._waits_since
+        return len(waiting), secs
+
     def is_left(self, call: Call, record: Unsaved) -> None:
         """Note that a call was made from what a dead process has left, which is still to be written."""
         self._written[call] = _Written(record.before, record.known, record.last_seq, record.revision)

@@ -145,10 +145,18 @@ class LiveCaller:
                 for event in self._speech.hear(self._line.said[at], at * FRAME_MS):
                     self._note(event)
             done = len(self._line.heard)
+            self._lengthen()
         # What is being said is said to its end, for the report
         for stopped in self._speech.finish():
             self._note(stopped)
         await asyncio.sleep(0)
+
+    def _lengthen(self) -> None:
+        """What is being said lasts until now: whoever records it does not take it for silence."""
+        last = self._speech.last_audible_ms
+        line = next((one for one in reversed(self.lines) if one.digits is None), None)
+        if line is not None and last is not None:
+            line.end_ms = max(line.end_ms, last)
 
     def _note(self, event: SpeechStarted | SpeechStopped) -> None:
         kind = "caller_speech"

@@ -1,7 +1,7 @@
 """The console in a real Chromium, beside calls of the emulator that a real bot of beeps answers."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -202,6 +202,21 @@ async def test_a_session_that_ends_leads_to_the_login(tmp_path, browser):
         talk.caller("Nobody sees this.")
         await page.wait_for_url("**/console/login**", timeout=15_000)
         assert watched.strangers == []
+
+
+async def test_a_page_says_when_its_stream_is_lost(tmp_path, browser):
+    key = a_key(tmp_path / "data")
+    async with AsyncExitStack() as server:
+        service = await server.enter_async_context(running(tmp_path))
+        async with browser(f"{service.url}/console/") as watched:
+            page = watched.page
+            await log_in(page, key)
+            MadeUp(service.store).answered()
+            await shows(page, "#rows tr", "talking")
+            assert not await page.locator("#stale").is_visible()
+            await server.aclose()
+            await page.locator("#stale").wait_for(state="visible", timeout=20_000)
+            assert watched.strangers == []
 
 
 @pytest.mark.parametrize("public_url", [None, "https://a-tunnel.example.com"])

@@ -2,11 +2,17 @@
 
 import pytest
 
+from calls.database.call_database import CallDatabase
+from calls.errors import UnderWay
 from calls.events.people import NoteGiven, SaidByPerson
+from calls.events.talk import Attached
+from calls.store import CallStore
 from conversation.session import Session
 from desk.api_keys import Scope
 from tests.console.calls import MadeUp
 from tests.console.pages import Shown, console
+from tests.sharing import process
+from tests.web_service import until
 
 FORMS = {
     "say": {"text": "Hello."},
@@ -101,6 +107,20 @@ async def test_what_is_wrong_in_a_form_is_named(tmp_path, what, form, words):
         assert words in page.text
 
 
+@pytest.mark.parametrize(("form", "status"), [({"text": ""}, 422), ({"text": "Hello."}, 409)])
+async def test_a_script_is_told_in_the_page(tmp_path, form, status):
+    async with console(tmp_path) as desk:
+        headers = {"Origin": desk.service.url, "HX-Request": "true"}
+        path = f"/console/calls/{on_the_line(desk).call.id}/say"
+        answer = await desk.http.post(path, data=form, headers=headers)
+        assert answer.status_code == status
+        assert answer.text.startswith('<hx-partial hx-target="#told"') and "<html" not in answer.text
+        desk.http.cookies.clear()
+        answer = await desk.http.post(path, data=form, headers=headers)
+        assert (answer.status_code, answer.text) == (401, "")
+        assert answer.headers["hx-redirect"].startswith("/console/login?next=/console/calls/call_")
+
+
 async def test_what_is_said_in_an_address_is_not_shown(tmp_path):
     async with console(tmp_path) as desk:
         page = await desk.get(f"/console/calls/{on_the_line(desk).call.id}?done=<b>owned</b>&problem=owned")
@@ -154,3 +174,28 @@ def _session(desk, call, tmp_path) -> Session:
         variables={},
         data_dir=tmp_path,
     )
+
+
+async def test_what_is_done_reaches_the_process_that_talks(tmp_path):
+    asked = []
+
+    async def obey(command):
+        asked.append((command.what, dict(command.arguments)))
+        if command.what == "note":
+            raise UnderWay("the bot says goodbye")
+
+    address = f"sqlite+aiosqlite:///{tmp_path / 'calls.db'}"
+    async with process(address, obey) as other:
+        store = CallStore(CallDatabase(address))
+        async with console(tmp_path, store=store) as desk:
+            await until(lambda: not store.shared.alone)
+            made = MadeUp(other).answered().happens(Attached("MZ1"))
+            await other.flush()
+            path = f"/console/calls/{made.call.id}"
+            assert (await desk.post(f"{path}/say", text="Hello.")).status_code == 303
+            answer = await desk.post(f"{path}/note", text="A note.", answer_now="true")
+            assert answer.status_code == 409 and "the bot says goodbye" in answer.text
+    assert asked == [
+        ("say", {"text": "Hello.", "by": "ann"}),
+        ("note", {"text": "A note.", "answer_now": True, "by": "ann"}),
+    ]

@@ -78,7 +78,8 @@ def test_compose_yaml_asks_for_what_it_cannot_guess(missing):
 
 
 def test_the_example_beside_compose_yaml_has_its_variables():
-    named = set(VARIABLE.findall(COMPOSE.read_text(encoding="utf-8")))
+    files = (COMPOSE, ROOT / "deploy" / "observability" / "compose.yaml")
+    named = {one for file in files for one in VARIABLE.findall(file.read_text(encoding="utf-8"))}
     example = (ROOT / "deploy" / "compose.env.example").read_text(encoding="utf-8")
     assert set(re.findall(r"^#? ?([A-Z_]+)=", example, flags=re.MULTILINE)) == {name for name, *_ in named}
 

@@ -99,6 +99,8 @@ async def test_a_live_caller_is_heard_hears_presses_and_hangs_up():
         for frame in tone(400).reshape(-1, FRAME_SAMPLES):
             callers[0].speak(frame)
             await asyncio.sleep(0.02)
+        [still_said] = callers[0].lines
+        assert still_said.end_ms - still_said.start_ms >= 200
         callers[0].press("5")
         await asyncio.sleep(0.8)
         callers[0].hang_up()

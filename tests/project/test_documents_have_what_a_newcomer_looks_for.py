@@ -15,7 +15,7 @@ from deployment.banner import start_lines
 from settings import ROOT, settings_class
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running
-from web import api, callers, documentation, drain, health, listening, lists
+from web import api, callers, documentation, drain, health, listening, lists, metrics
 from web.console import login
 from web.media import media_router
 from web.routes import webhook_router
@@ -223,10 +223,15 @@ def test_every_route_is_in_the_list_with_what_vouches_for_it():
         drain.router,
         health.router,
         login.router,
+        metrics.router,
     )
     there = {route.path for router in routers for route in router.routes}
     assert sorted(listed) == sorted(
-        {*there, *(f"{path}..." for path in ("/calls", "/messages", "/callers")), "/stats", "/events"}
+        {
+            *there,
+            *(f"{path}..." for path in ("/calls", "/messages", "/callers", "/console", "/console/static")),
+            *("/stats", "/events", "/favicon.ico"),
+        }
     )
     for cells in rows(table):
         assert len(cells) == 3

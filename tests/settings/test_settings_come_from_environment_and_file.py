@@ -1,8 +1,10 @@
 """Where a setting comes from, and what a person reads who got one wrong."""
 
+import os
+
 import pytest
 
-from settings import ENV_FILE, SettingsError, load_settings
+from settings import ENV_FILE, SettingsError, hand_on_opentelemetry, load_settings, misspelt, read_given
 
 
 def test_everything_is_optional():
@@ -134,3 +136,19 @@ def test_the_password_of_a_database_is_never_shown():
 @pytest.mark.parametrize(("value", "becomes"), [("us, ca", "US,CA"), ("*", "*"), ("GB,", "GB")])
 def test_countries_are_written_with_commas(value, becomes):
     assert load_settings(dial_countries=value).dial_countries == becomes
+
+
+def test_what_opentelemetry_reads_itself_may_stand_in_the_file(tmp_path, monkeypatch):
+    file = tmp_path / "traces.env"
+    file.write_text(
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318\nOTEL_EXPORTER_OTLP_TRACES_HEADERS=a=b\n"
+        "OTEL_TRACES_SAMPLER=always_off\nAGENT=desk\n"
+    )
+    monkeypatch.setenv(ENV_FILE, str(file))
+    monkeypatch.setattr(os, "environ", {**os.environ, "OTEL_TRACES_SAMPLER": "always_on"})
+    assert misspelt(read_given()) == []
+    hand_on_opentelemetry()
+    assert os.environ["OTEL_EXPORTER_OTLP_TRACES_HEADERS"] == "a=b"
+    assert os.environ["OTEL_TRACES_SAMPLER"] == "always_on"
+    assert "AGENT" not in os.environ
+    assert load_settings().otel_exporter_otlp_endpoint == "http://127.0.0.1:4318"

@@ -6,8 +6,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from calls.control import CallControl
 from calls.events.lifecycle import DigitsSent
+from calls.events.people import SaidByPerson
 from calls.states import CallState
+from conversation.agents.files import load_agent
+from conversation.session import Session
 from tests.fake_rest import Answer, FakeRest, fake_rest
 from tests.web_service import Running, running
 
@@ -326,3 +330,60 @@ async def test_a_call_of_ours_that_rings_is_canceled(tmp_path):
         placed = (await ask(service, "", to=TO)).json()
         answer = await ask(service, f"/{placed['id']}/hangup")
         assert (answer.status_code, answer.json()["state"]) == (200, "canceled")
+
+
+# Words for the other side, and for the bot
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("say", {"text": "Hello."}, 409, "no bot session talks on the call"),
+        (
+            "note",
+            {"text": "They are in a hurry.", "answer_now": True},
+            409,
+            "no bot session talks on the call",
+        ),
+        ("say", {"text": "  "}, 422, "text"),
+        ("say", {"text": "x" * 501}, 422, "500"),
+        ("say", {}, 422, "text"),
+        ("note", {"text": "x" * 1001}, 422, "1000"),
+        ("note", {"text": "x", "loud": True}, 422, "loud"),
+    ],
+)
+async def test_what_the_bot_cannot_be_told_is_refused(tmp_path, path, body, status, words):
+    async with serving(tmp_path, None) as service:
+        live(service)
+        answer = await ask(service, f"/CA1/{path}", **body)
+        assert (answer.status_code, words in answer.json()["error"]) == (status, True)
+
+
+@pytest.mark.parametrize("text", ["<b></b>", "**", "\U0001f44d", "<script>document.title='owned'</script>"])
+async def test_what_nobody_could_speak_is_not_given_to_the_voice(tmp_path, monkeypatch, text):
+    """The voice would make no sound of it, and the call would be given up as if the voice had failed."""
+    said = []
+
+    async def say(self, words, **_):
+        said.append(words)
+        return True
+
+    monkeypatch.setattr(Session, "say", say)
+    async with serving(tmp_path, None) as service:
+        call = live(service)
+        agent = load_agent("receptionist", tmp_path / "agents")
+        session = Session(
+            call=call,
+            store=service.store,
+            control=CallControl(call, None, service.store),
+            agent=agent,
+            variables={},
+            data_dir=tmp_path,
+        )
+        answer = await ask(service, "/CA1/say", text=text)
+        assert (answer.status_code, "nothing of it can be spoken" in answer.json()["error"]) == (422, True)
+        answer = await ask(service, "/CA1/say", text="Hello <b>Ann</b>.")
+        assert (answer.status_code, said) == (200, ["Hello Ann."])
+        [event] = [one.data for one in call.events if isinstance(one, SaidByPerson)]
+        assert event == {"text": "Hello Ann.", "by": "API_KEY"}
+        session.detached("over")

@@ -15,6 +15,7 @@ from deployment.worker_plan import cores, count, worker_findings
 from desk import load
 from server import listen
 from settings import Given, SettingsError, load_settings
+from tests.exposed import named
 from tests.receiver import free_port
 from tests.web.test_server_start import environment, start
 from tests.web_service import make_settings
@@ -85,6 +86,36 @@ def test_two_processes_answer_on_one_port(tmp_path):
         assert one.process.wait(60) == 0
         assert not any(map(is_alive, [first, second, third]))
         listen("127.0.0.1", port).close()
+
+
+@linux
+def test_the_metrics_of_two_processes_are_those_of_both(tmp_path):
+    given = surroundings(tmp_path, METRICS_TOKEN="for prometheus", MAX_CALLS="7")
+    token = {"Authorization": "Bearer for prometheus"}
+    with service(tmp_path, free_port(), "--workers", "2", **given) as one:
+        first, second = one.serve(2)
+        parents = Path(f"/proc/{one.process.pid}/environ").read_bytes().split(b"\0")
+        (folder,) = [
+            Path(each.partition(b"=")[2].decode())
+            for each in parents
+            if each.startswith(b"PROMETHEUS_MULTIPROC")
+        ]
+
+        def both() -> bool:
+            text = httpx.get(f"{one.url}/metrics", headers=token, trust_env=False, timeout=20).text
+            found = named(text, "phonebot_processes"), named(text, "phonebot_capacity")
+            return found == ({(): 2}, {(): 14})
+
+        until(both, "whoever is asked tells of both")
+        os.kill(first, signal.SIGKILL)
+        one.serve(3)
+        until(both, "the one that was killed is not counted any more")
+        assert any(str(first) in file.name for file in folder.iterdir())  # what it has counted stays
+        assert not list(folder.glob(f"gauge_live*_{first}.db"))
+        assert list(folder.glob(f"gauge_live*_{second}.db"))
+        one.send(signal.SIGTERM)
+        assert one.process.wait(60) == 0
+        assert not folder.exists()
 
 
 def test_new_processes_take_over_without_a_gap(tmp_path):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
-from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator
 
 from calls.call import Call
@@ -18,11 +17,8 @@ from desk import live_calls
 from desk.api_keys import Scope
 from web.access import needs
 from web.api import MAX_NOTE, MAX_SAID, TheCall, status_of
-from web.console import feeds
 from web.console.call import DONE, call_page
-from web.console.rendering import ConsoleRoute, go_to, person_of
-from web.console.templating import fragment
-from web.pages import page_headers
+from web.console.rendering import ConsoleRoute, go_to, is_script, person_of, told
 from web.web_service import TheService, WebService
 
 router = APIRouter(prefix="/console/calls", route_class=ConsoleRoute, include_in_schema=False)
@@ -93,22 +89,12 @@ async def hang_up(request: Request, call: TheCall, service: TheService) -> Respo
 
 
 def _done(request: Request, call: Call, what: str) -> Response:
-    if _is_script(request):
-        return _pieces(DONE[what], is_problem=False)
+    if is_script(request):
+        return told(DONE[what], is_problem=False)
     return go_to(f"/console/calls/{call.id}?done={what}")
 
 
 async def _not_done(request: Request, service: WebService, call: Call, error: NotDone) -> Response:
-    status = status_of(error)
-    if _is_script(request):
-        return _pieces(str(error), is_problem=True, status=status)
-    return await call_page(request, service, call, problem=str(error), status=status)
-
-
-def _pieces(text: str, *, is_problem: bool, status: int = 200) -> Response:
-    html = feeds.partial("told", "innerHTML", fragment("_told.html", text=text, is_problem=is_problem))
-    return HTMLResponse(html, status, headers=page_headers())
-
-
-def _is_script(request: Request) -> bool:
-    return request.headers.get("hx-request") == "true"
+    if is_script(request):
+        return told(str(error), is_problem=True, status=status_of(error))
+    return await call_page(request, service, call, problem=str(error), status=status_of(error))

@@ -122,9 +122,9 @@ class _Lines:
                 self._open = None
             if kind == "detached":
                 self._cut("")
-            if (text := happening(event)) is not None:
+            if (what := happening(event)) is not None:
                 by = str(event.get("by") or "")
-                self._add(number, PERSON if by else EVENT, event, text).by = by
+                self._add(number, PERSON if by else EVENT, event, what).by = by
 
     def finish(self, *, is_over: bool) -> list[Line]:
         """All lines; when the call is over, what was not heard by now was heard by nobody."""

@@ -7,13 +7,13 @@ A template gets what the API would answer, never an object of the program: who m
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from calls.errors import NotDone
 from desk.api_keys import Scope
@@ -21,9 +21,11 @@ from web.access import Person, who
 from web.api import status_of
 from web.console import assets
 from web.console.console import console_of
-from web.console.templating import TEMPLATES
-from web.pages import LOGIN, NO_STORE, PagesRoute, new_nonce, page
+from web.console.feeds import partial
+from web.console.templating import TEMPLATES, fragment
+from web.pages import LOGIN, NO_STORE, PagesRoute, new_nonce, page, page_headers
 from web.refusals import Refused
+from web.web_service import service_of
 
 PAGES = (
     ("live", "/console/", "Live", Scope.VIEW),
@@ -40,6 +42,7 @@ async def shown(
     template: str,
     *,
     here: str = "",
+    problem: str | None = None,
     status: int = 200,
     styled: bool = False,
     secret: bool = False,
@@ -51,6 +54,7 @@ async def shown(
         request: What was asked. A template finds who asked as `person`, a `web.access.Person`, or None.
         template: The name of its file.
         here: Which entry of the navigation it belongs to: a name of `PAGES`.
+        problem: What went wrong; it stands above all else.
         status: Of the answer.
         styled: Whether a script of the page makes style elements: they are allowed by the template's `nonce`.
         secret: Whether it has secrets in it. It is not compressed then: with text of strangers beside a secret, the
@@ -65,7 +69,7 @@ async def shown(
         person=person,
         nonce=nonce,
         live_calls=await console_of(request).live_calls() if person is not None else None,
-        problem=None if "problem" not in values else values.pop("problem"),
+        problem=problem,
         **values,
     )
     answer = page(text, nonce=nonce, status=status)
@@ -95,7 +99,7 @@ class ConsoleRoute(PagesRoute):
         """What answers a request of the route."""
         answer = super().get_route_handler()
 
-        async def told(request: Request) -> Response:
+        async def always(request: Request) -> Response:
             try:
                 return await answer(request)
             except Refused as refused:
@@ -110,22 +114,29 @@ class ConsoleRoute(PagesRoute):
             except NotDone as error:
                 return await _failed(request, status_of(error), str(error))
 
-        return told
+        return always
 
 
 def _to_login(request: Request) -> Response:
     """Where somebody goes whose session has ended while they wrote a form, and where they come back to."""
     path = f"{LOGIN}?next={quote(request.url.path.rpartition('/')[0])}"
-    if request.headers.get("hx-request") == "true":
+    if is_script(request):
         # A script would follow it by itself, and show the login in a piece of the page
         return Response(status_code=401, headers={**NO_STORE, "HX-Redirect": path})
     return RedirectResponse(path, 303, headers=NO_STORE)
 
 
 async def _failed(
-    request: Request, status: int, text: str, headers: dict[str, str] | None = None
+    request: Request, status: int, text: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    answer = await shown(request, "problem.html", status=status, problem=text, number=status)
+    if getattr(request.state, "person", None) is None:
+        # Who may not see this page may see others
+        key = service_of(request).sessions.key_of(request.cookies)
+        request.state.person = Person(key, by_session=True) if key is not None else None
+    if is_script(request):
+        answer = told(text, is_problem=True, status=status)
+    else:
+        answer = await shown(request, "problem.html", status=status, problem=text, number=status)
     for name, value in (headers or {}).items():
         answer.headers[name] = value
     return answer
@@ -133,6 +144,17 @@ async def _failed(
 
 def _plain(message: str) -> str:
     return message.removeprefix("Value error, ")
+
+
+def is_script(request: Request) -> bool:
+    """Whether htmx has sent a form, and wants pieces of the page (source: four.htmx.org, request headers)."""
+    return request.headers.get("hx-request") == "true"
+
+
+def told(text: str, *, is_problem: bool, status: int = 200) -> Response:
+    """What was done, or not, as a piece of a page that has an element `told`."""
+    html = partial("told", "innerHTML", fragment("_told.html", text=text, is_problem=is_problem))
+    return HTMLResponse(html, status, headers=page_headers())
 
 
 def go_to(path: str) -> RedirectResponse:

@@ -73,9 +73,18 @@ function renewed() {
 }
 
 document.addEventListener("htmx:sse:after:message", renewed);
-document.addEventListener("htmx:sse:error", (event) => {
+// A stream that is lost is asked for again, ever more rarely; meanwhile the page says so
+function lost(status) {
   // The session has ended, or the key is good for no more: the page says so when it is asked for anew
-  if ([401, 403].includes(event.detail.status)) location.reload();
+  if ([401, 403].includes(status)) location.reload();
+  $("#stale").hidden = false;
+}
+
+document.addEventListener("htmx:sse:error", (event) => lost(event.detail.status));
+document.addEventListener("htmx:sse:after:connection", () => ($("#stale").hidden = true));
+document.addEventListener("htmx:response:error", (event) => {
+  const { sourceElement, response } = event.detail.ctx;
+  if (sourceElement.matches("[hx-sse\\:connect]")) lost(response.status);
 });
 
 // A form that was sent closes its sheet; what came of it is told on the page
