@@ -232,7 +232,7 @@ async def test_the_link_of_the_start_logs_in_without_a_key(tmp_path, browser, pu
             await page.click("text=Check now")
             await shows(page, ".notice", "were asked as well")
             await page.click("text=Sign out")
-            await shows(page, "h1", "phonebot")
+            await shows(page, "h1", "Log in")
             watched.is_clean()
 
 

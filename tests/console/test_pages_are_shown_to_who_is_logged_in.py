@@ -11,6 +11,7 @@ from desk.api_keys import Scope
 from tests.console.calls import MadeUp
 from tests.console.pages import Shown, console
 from tests.web_service import running
+from web.console.words import clock, duration, ms, phone, ticked
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror=alert(1)>"\'{{ 7*7 }}<hx-partial hx-target="#main">'
 PAGES = ("/console/", "/console/calls/CALL", "/console/setup")
@@ -223,3 +224,36 @@ async def test_the_link_ends_with_its_time_and_with_the_first_key(tmp_path):
 async def test_no_link_is_printed_where_there_is_a_key(tmp_path):
     async with running(tmp_path, api_key="secret") as service:
         assert service.app.state.console.lines() == [f"Console: {service.url}/console/"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("run `make <call>` & wait", "run <code>make &lt;call&gt;</code> &amp; wait"),
+        ("one ` alone <b>", "one ` alone &lt;b&gt;"),
+        ("`a` and `b`", "<code>a</code> and <code>b</code>"),
+    ],
+)
+def test_code_in_a_finding_is_code(text, shown):
+    assert str(ticked(text)) == shown
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (clock(17_449), "0:17.4"),
+        (clock(-5), "0:00.0"),
+        (clock(3_661_000), "61:01.0"),
+        (duration(48.9), "0:48"),
+        (duration(3723), "1:02:03"),
+        (duration(None), ""),
+        (ms(2050), "2,050 ms"),
+        (ms(None), ""),
+        (phone("+12025550143"), "+1 202 555 0143"),
+        (phone("+1…0143"), "+1…0143"),
+        (phone("+4930123456"), "+4930123456"),
+        (phone(None), "unknown"),
+    ],
+)
+def test_values_are_written_as_people_read_them(shown, text):
+    assert shown == text

@@ -98,7 +98,7 @@ def test_everything_in_it_has_a_description():
                 answer["description"] != "Successful Response" for answer in operation["responses"].values()
             )
             assert "401" in operation["responses"]
-    for name in ("DialBody", "TransferBody", "DigitsBody"):
+    for name in ("DialBody", "TransferBody", "SayBody", "NoteBody", "DigitsBody"):
         schema = made["components"]["schemas"][name]
         assert all(field.get("description") for field in schema["properties"].values()), name
 
@@ -108,7 +108,9 @@ def test_it_has_this_version():
     assert project["version"] == VERSION == document(OURS)["info"]["version"]
 
 
-@pytest.mark.parametrize("body", [DialBody, api.TransferBody, api.DigitsBody, api.RecordingBody])
+@pytest.mark.parametrize(
+    "body", [DialBody, api.TransferBody, api.SayBody, api.NoteBody, api.DigitsBody, api.RecordingBody]
+)
 def test_the_examples_of_bodies_are_taken(body):
     [example] = document(OURS)["components"]["schemas"][body.__name__]["examples"]
     body.model_validate(example)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
+from weakref import WeakValueDictionary
 
 from fastapi import Depends, Request
 
@@ -86,7 +87,7 @@ class Console:
     sources: Sources
     board: Board = field(init=False)
     link: Link = field(init=False, default_factory=Link)
-    _watched: dict[str, CallWatch] = field(init=False, default_factory=dict)
+    _watched: WeakValueDictionary[str, CallWatch] = field(init=False, default_factory=WeakValueDictionary)
     _counted: tuple[float, int] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:

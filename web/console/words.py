@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 SLOW_MS = 1500
 """A response that takes longer is shown as slow: people begin to ask whether anybody is there."""
@@ -111,6 +111,14 @@ def who_ended(value: str | None) -> str:
     return PEOPLE.get(value or "", plain(value))
 
 
+def ticked(text: str) -> Markup:
+    """A text in which what stands between backticks is code, as in what the doctor says."""
+    pieces = [str(escape(piece)) for piece in text.split("`")]
+    if len(pieces) % 2 == 0:
+        return escape(text)  # one of them stands alone
+    return Markup("".join(f"<code>{one}</code>" if place % 2 else one for place, one in enumerate(pieces)))
+
+
 def moment(text: str | None, style: str = "moment") -> Markup:
     """A time of the API as a `<time>`, in UTC; `console.js` puts it into the reader's own zone.
 
@@ -138,6 +146,6 @@ def read_time(text: str | None) -> datetime | None:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     one.__name__: one
-    for one in (clock, count, duration, mark, moment, ms, phone, plain, stage, state, who_ended)
+    for one in (clock, count, duration, mark, moment, ms, phone, plain, stage, state, ticked, who_ended)
 }
 """The filters of the templates, by name."""
