@@ -13,8 +13,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from calls.events.event import CallEvent
+from calls.events.event import NOT_RECORDED, CallEvent
 from calls.events.lifecycle import GoodbyePromised, TransferEnded, TransferStarted
+from calls.events.people import NoteGiven
 from calls.events.talk import (
     Attached,
     BotHeard,
@@ -31,6 +32,9 @@ from calls.transfer import TransferOutcome
 TAKE_MESSAGE = "take_message"
 TRANSFER_CALL = "transfer_call"
 END_CALL = "end_call"
+
+NOTE = "A note for you from a colleague of the business, which the other side does not hear. Act on it:"
+"""What a person's note begins with, for the model."""
 
 NOT_KNOWN = (
     "It is not known whether this was done: the connection broke while it ran. Do not do it again by yourself. Tell "
@@ -60,6 +64,8 @@ class Role(StrEnum):
     CALLER = "caller"
     BOT = "bot"
     TOOL = "tool"
+    NOTE = "note"
+    """A note of a person's for the bot, which the other side has not heard."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,8 @@ class _Listener:
                     self.give_up_running()
                 case Detached():
                     self.utterance_ended = True
+                case NoteGiven() if event.text != NOT_RECORDED:
+                    self.add(Message(Role.NOTE, event.text, event.at))
                 case ToolStarted():
                     self.running.append(event)
                 case ToolUsed():
@@ -229,7 +237,8 @@ def to_context(messages: Sequence[Message], *, first: int = 1) -> list[dict[str,
         first: The number of the first of them in its conversation.
 
     Returns:
-        Messages with the roles `user`, `assistant` and `tool`. Each call of a tool is followed by its result.
+        Messages with the roles `user`, `assistant`, `tool` and, for notes, `developer`. Each call of a tool is followed
+        by its result.
     """
     context: list[dict[str, Any]] = []
     for number, message in enumerate(messages, start=first):
@@ -246,6 +255,8 @@ def to_context(messages: Sequence[Message], *, first: int = 1) -> list[dict[str,
                 }
             )
             context.append({"role": "tool", "tool_call_id": call_id, "content": message.text})
+        elif message.role is Role.NOTE:
+            context.append({"role": "developer", "content": f"{NOTE} {message.text}"})
         elif message.text:
             role = "user" if message.role is Role.CALLER else "assistant"
             context.append({"role": role, "content": message.text})

@@ -106,7 +106,7 @@ def transcript(heard: list[Message]) -> str:
     for message in heard:
         if message.tool is not None:
             lines.append(f"[{message.tool.name}: {message.text}]")
-        else:
+        elif message.role is not Role.NOTE:
             lines.append(f"{'Caller' if message.role is Role.CALLER else 'Agent'}: {message.text}")
     return "\n".join(lines)
 

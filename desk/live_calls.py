@@ -14,6 +14,7 @@ from calls.events.lifecycle import HangUpFailed
 from calls.events.people import NoteGiven, SaidByPerson
 from calls.recordings import change_recording
 from calls.states import CallState, EndedBy
+from calls.transcript import NOTE
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
 from conversation import handover, services
@@ -28,9 +29,6 @@ from desk.service import Service
 
 BY_API = "API"
 """The cause of an end that an operator's request has brought about."""
-
-NOTE = "A note for you from a colleague of the business, which the other side does not hear. Act on it:"
-"""What a person's note begins with, for the model."""
 
 
 async def hang_up(service: Service, call: Call, by: str | None = None) -> str | None:

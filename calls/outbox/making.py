@@ -83,7 +83,7 @@ def _ended(call: Call) -> CallEnded:
         transcript=[
             Contribution(one.role.value, one.text, _time(one.at) or "", one.interrupted)
             for one in heard
-            if one.role is not Role.TOOL
+            if one.role in (Role.CALLER, Role.BOT)
         ],
         tools=[
             ToolFacts(one.tool.name, one.tool.arguments, one.tool.result, one.tool.ok, _time(one.at) or "")

@@ -14,6 +14,7 @@ from pipecat.tests.utils import run_test
 import bot
 from calls.events.reading import read_event
 from calls.transcript import Message, Role, call_successes, heard_messages, to_context
+from conversation.after_call import transcript
 from emulator import Digits
 from tests.brain_talk import Talk
 from tests.conversation.test_brain_in_a_pipeline import brain, schema
@@ -62,6 +63,21 @@ def test_words_are_kept_as_they_were_heard():
     ]
     assert [message.interrupted for message in messages] == [True, False, True, False, False]
     assert messages[0].at == START + timedelta(seconds=2)
+
+
+def test_a_persons_note_is_known_to_the_next_session_and_is_no_words_of_the_call():
+    messages = heard_messages(
+        happened(
+            ("bot_heard", {"text": "Hello."}),
+            ("note_given", {"text": "They are in a hurry.", "answer_now": False, "by": "ann"}),
+            ("caller_said", {"text": "Hi."}),
+        )
+    )
+    assert said(messages) == [("bot", "Hello."), ("note", "They are in a hurry."), ("caller", "Hi.")]
+    context = to_context(messages)
+    assert [one["role"] for one in context] == ["assistant", "developer", "user"]
+    assert context[1]["content"].endswith("They are in a hurry.")
+    assert transcript(messages) == "Agent: Hello.\nCaller: Hi."
 
 
 def test_a_message_that_was_taken_is_told_once_whoever_tells_it():

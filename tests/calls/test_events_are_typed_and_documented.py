@@ -130,6 +130,8 @@ WRITTEN = [
     ("beep", "{}"),
     ("voicemail_message", '{"heard": true}'),
     ("caller_erased", '{"by": "ann"}'),
+    ("said_by_person", '{"text": "Please hold on.", "by": "ann"}'),
+    ("note_given", '{"text": "They are in a hurry.", "answer_now": true, "by": "ann"}'),
 ]
 """What the program wrote before events had types and a version, byte for byte."""
 
@@ -276,7 +278,7 @@ def test_what_was_said_is_left_out_and_what_was_meant_to_be_kept_is_not():
     assert without_words(message) is message
     said = {kind.KIND for kind in CLASSES if Privacy.SAID in private_fields(kind).values()}
     talk = {"caller_said", "bot_said", "bot_heard", "interrupted", "goodbye", "dtmf", "handed_over"}
-    assert said == talk | {"tool", "tool_started", "flow_state"}
+    assert said == talk | {"tool", "tool_started", "flow_state", "said_by_person", "note_given"}
 
 
 def made_by_the_version_before(file):
