@@ -57,6 +57,7 @@ from conversation.briefing import run_briefing
 from conversation.hooks import hooks_are_done
 from conversation.leftovers import leave_out_what_is_loaded
 from conversation.lookup import Found, learn_numbers, who_calls
+from conversation.overhearing import may_be_overheard
 from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
 from conversation.services import ServiceError, beyond_the_brain, beyond_the_local_stack
@@ -186,6 +187,7 @@ async def _talk_on_the_phone(
             await run_briefing(session, colleague, transport, settings)
         else:
             session.history = tuple(heard_messages(call.events))
+            may_be_overheard(session, serializer)
             await _run(session, transport, runner_args, settings, carrier_marks=True)
     finally:
         # The carrier reports that a call is over, asks what is next when a stream was lost, or can be asked.

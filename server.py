@@ -86,7 +86,7 @@ def create_app(
     from desk.live_calls import obey_others
     from desk.tokens import StreamTokens
     from desk.unknown_calls import Lookout
-    from web import api, callers, documentation, drain, health, lists, metrics, recordings
+    from web import api, callers, documentation, drain, health, listening, lists, metrics, recordings
     from web.bodies import BodyLimits
     from web.console.console import Sources
     from web.console.routes import add_console
@@ -155,7 +155,7 @@ def create_app(
     observing = Observing(service, metrics_folder)
     app.state.service, app.state.observing = service, observing
     webhooks = [webhook_router(one) for one in descriptors()]
-    own = (lists, api, recordings, callers, documentation, drain, health, metrics)
+    own = (lists, api, recordings, listening, callers, documentation, drain, health, metrics)
     for router in (*webhooks, media_router(), *(one.router for one in own)):
         app.include_router(router)
     add_console(

@@ -262,7 +262,10 @@ class Tries:
     def upgrade_without_token(self) -> Try:
         """A media socket without a token, as on Pipecat Cloud, unsigned or signed with a stranger's key."""
         path = self._chance.choice(
-            ("/ws", "/ws/twilio", "/ws/telnyx", "/ws/telnyx?serviceHost=a.b", "/ws/", "/ws/x", "/")
+            (
+                *("/ws", "/ws/twilio", "/ws/telnyx", "/ws/telnyx?serviceHost=a.b", "/ws/", "/ws/x", "/"),
+                f"/calls/{quote(self._ingredients.word(), safe='')}/listen",
+            )
         )
         if self._chance.random() < 0.3:
             path += (

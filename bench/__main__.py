@@ -35,7 +35,8 @@ from emulator import EmulatorError, Report
 
 MEMORY_CALLS = 100
 KEYLESS_CALLS = (1, 4, 8, 12)
-PARTS = ("compare", "talk", "keyless", "control", "memory", "checks")
+VIEWED_CALLS, VIEWED_SECS, VIEWED_ROUNDS = 20, 20.0, 4
+PARTS = ("compare", "talk", "keyless", "control", "memory", "checks", "viewers")
 CHECKS = 1000
 RESULTS = Path(__file__).parent / "results.md"
 
@@ -80,6 +81,16 @@ async def measure(options: argparse.Namespace) -> tuple[list[Figure], list[Repor
         if options.only in (None, "memory"):
             print(f"twice {MEMORY_CALLS} calls with each carrier, whose memory is looked at afterwards")
             more, trouble = await measure_memory(MEMORY_CALLS, options.port, Path(directory))
+            figures, problems = [*figures, *more], [*problems, *trouble]
+        if options.only in (None, "viewers"):
+            from bench.measure_viewers import measure_viewers
+
+            calls = (options.only == "viewers" and options.calls) or VIEWED_CALLS
+            secs = (options.only == "viewers" and options.secs) or VIEWED_SECS
+            print(f"{calls} calls while people look at them and listen in, and while nobody does", flush=True)
+            more, trouble = await measure_viewers(
+                calls, options.carrier or "twilio", secs, VIEWED_ROUNDS, options.port, Path(directory)
+            )
             figures, problems = [*figures, *more], [*problems, *trouble]
         if options.only in (None, "checks"):
             print(f"the checks of {CHECKS} call set-ups with each carrier")
@@ -190,13 +201,14 @@ def _parsed(arguments: Sequence[str] | None, program: str) -> argparse.Namespace
         "--only",
         choices=PARTS,
         help="compare: ours and stock; talk: answers, idle memory; keyless: several calls at a time to services on "
-        "this machine; control: hang-up and transfers; memory: what calls leave behind; checks: looking at who calls",
+        "this machine; control: hang-up and transfers; memory: what calls leave behind; checks: looking at who calls; "
+        "viewers: calls that people look at and listen to",
     )
     parser.add_argument("--quick", action="store_true", help="the comparison, short; prints, keeps nothing")
     parser.add_argument(
         "--calls",
         type=int,
-        help="talk: calls, one after another (3); compare: at a time (20); keyless: at a time (1 to 12)",
+        help="talk: calls, one after another (3); compare, viewers: at a time (20); keyless: at a time (1 to 12)",
     )
     parser.add_argument(
         "--carrier",
@@ -204,7 +216,11 @@ def _parsed(arguments: Sequence[str] | None, program: str) -> argparse.Namespace
         help="talk: over which (twilio); compare: over one (both; with --quick twilio)",
     )
     parser.add_argument("--times", type=int, default=5, help="control: calls of each kind (default 5)")
-    parser.add_argument("--secs", type=float, help="compare: length of a run (40; with --quick 22)")
+    parser.add_argument(
+        "--secs",
+        type=float,
+        help="compare: length of a run (40; with --quick 22); viewers: how long at a time (20)",
+    )
     parser.add_argument("--steps", type=int, nargs="*", help="compare: numbers of calls besides (4 to 60)")
     parser.add_argument(
         "--workers", type=int, nargs="*", help="compare: processes that share the calls (1 2)"

@@ -78,7 +78,14 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    bot: str, carrier: str, port: int, folder: Path, *, processes: int = 1, checkout: Path | None = None
+    bot: str,
+    carrier: str,
+    port: int,
+    folder: Path,
+    *,
+    processes: int = 1,
+    checkout: Path | None = None,
+    agent: str = AGENT,
 ) -> AsyncIterator[Running]:
     """A bot that is ready, and has ended when the context is left.
 
@@ -89,6 +96,7 @@ async def running(
         folder: For its data and output; must be empty or not exist.
         processes: How many of them share the calls.
         checkout: Where our bot's program is, to measure another version of it; here when not given.
+        agent: The file of our bot's agent.
 
     Raises:
         EmulatorError: It cannot be started.
@@ -101,7 +109,7 @@ async def running(
     async with AsyncExitStack() as stack:
         served = [
             await stack.enter_async_context(
-                _process(bot, carrier, port + number, folder / str(number), probes, checkout)
+                _process(bot, carrier, port + number, folder / str(number), probes, checkout, agent)
             )
             for number in range(processes)
         ]
@@ -111,7 +119,7 @@ async def running(
 
 @asynccontextmanager
 async def _process(
-    bot: str, carrier: str, port: int, folder: Path, probes: Path, checkout: Path | None
+    bot: str, carrier: str, port: int, folder: Path, probes: Path, checkout: Path | None, agent: str
 ) -> AsyncIterator[ServedBot]:
     # Without credentials a bot on this machine takes calls at its socket, and asks no carrier anything.
     environment = {**dict.fromkeys(Credentials().environment(""), ""), scripted.PROBE: str(probes)}
@@ -121,15 +129,15 @@ async def _process(
         checkout = None
     else:
         command = f"{sys.executable} server.py"
-        environment |= _our_agent(folder)
+        environment |= _our_agent(folder, agent)
     async with serving(command, environment, port, folder / "server.log", checkout) as served:
         yield served
 
 
-def _our_agent(folder: Path) -> dict[str, str]:
+def _our_agent(folder: Path, agent: str) -> dict[str, str]:
     agents = folder / "agents"
     agents.mkdir(parents=True)
-    (agents / "bench.toml").write_text(AGENT, encoding="utf-8")
+    (agents / "bench.toml").write_text(agent, encoding="utf-8")
     # Beside the agent, so that a version of the program without this bench finds it too.
     shutil.copy(scripted.__file__, agents / "scripted.py")
     return {"AGENTS_DIR": str(agents), "AGENT": "bench", "DATA_DIR": str(folder / "data")}

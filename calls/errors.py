@@ -10,6 +10,7 @@ class NotDone(Exception):
 
         NotDone
         ├── NotPossible     never with this call, or not like this: ask for something else
+        ├── NotAllowed      the owner has not allowed it
         ├── CallIsOver      the call has ended
         ├── UnderWay        something else is being done to the call that cannot be done at the same time
         ├── NoRoom          no further call is taken now (`desk.room`)
@@ -20,6 +21,10 @@ class NotDone(Exception):
 
 class NotPossible(NotDone):
     """It cannot be done with this call, or not with these values."""
+
+
+class NotAllowed(NotDone):
+    """The owner has not allowed it, in the agent's file."""
 
 
 class CallIsOver(NotDone):

@@ -28,7 +28,7 @@ from calls.database.errors import DatabaseError, DatabaseUnavailable
 from calls.database.merging import Theirs, merge
 from calls.database.processes import Beat, Command, Me, Offer
 from calls.database.waking import EVERYTHING, Names, Waking, tell
-from calls.errors import CallIsOver, CarrierFailed, NoAnswer, NotDone, NotPossible, UnderWay
+from calls.errors import CallIsOver, CarrierFailed, NoAnswer, NotAllowed, NotDone, NotPossible, UnderWay
 
 if TYPE_CHECKING:
     from calls.database.call_database import CallDatabase
@@ -62,7 +62,7 @@ CarryOut = Callable[[Command], Awaitable[Any]]
 """Does what another process asks for; returns what JSON has, or raises `NotDone`."""
 
 NOT_DONE: Mapping[str, type[NotDone]] = {
-    kind.__name__: kind for kind in (NotPossible, CallIsOver, UnderWay, CarrierFailed, NoAnswer)
+    kind.__name__: kind for kind in (NotPossible, NotAllowed, CallIsOver, UnderWay, CarrierFailed, NoAnswer)
 }
 """What may come back instead."""
 
@@ -169,6 +169,12 @@ class Shared:
             and seen.beat.offer.room
             for one, seen in list(self._seen.items())
         )
+
+    def machine_of(self, process_id: str) -> str | None:
+        """The name of the machine on which another process lives; None for this one's own."""
+        seen = self._seen.get(process_id)
+        machine = seen.beat.machine if seen is not None else ""
+        return None if machine == processes.machine_of(self.me.name) else machine
 
     async def holds(self, name: str) -> bool:
         """Whether this process is the one that does some work for all. It takes it over from one that is dead.

@@ -17,6 +17,7 @@ from calls.states import CallState, EndedBy
 from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.transfer_result import transfer_result
+from conversation.agents.announcing import with_announcements
 from conversation.agents.destinations import outcome_line, spoken_name, target_of
 from conversation.handover import go_on_asking
 from conversation.session import Session
@@ -35,17 +36,13 @@ STILL_ASKING_SECS = 5.0
 
 
 def first_words(session: Session, greeting: str) -> str:
-    """What the caller hears first if all goes well: the greeting, and the announcement if the agent records.
+    """What the caller hears first if all goes well: the greeting, and what the agent announces.
 
     Args:
         session: The session.
         greeting: A template.
     """
-    recording = session.agent.recording
-    words = [session.render(greeting)]
-    if _is_announced(session):
-        words.insert(0 if recording.announce == "before" else 1, session.render(recording.announcement))
-    return " ".join(words)
+    return with_announcements(session.agent, greeting, session.render, recorded=True)
 
 
 async def greeting_words(session: Session, greeting: str) -> str:
@@ -63,7 +60,7 @@ async def greeting_words(session: Session, greeting: str) -> str:
                 await session.recording_settled.wait()
         if not session.recorded:
             session.owes_announcement = True
-            return session.render(greeting)
+            return with_announcements(session.agent, greeting, session.render, recorded=False)
     return first_words(session, greeting)
 
 

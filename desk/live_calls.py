@@ -23,6 +23,7 @@ from conversation.agents.files import load_agent
 from conversation.services.catalogue import LOCAL
 from conversation.session import Session, attached_to
 from conversation.speakable import speakable
+from desk import overhearing
 from desk.elsewhere import Obey, ask, may_talk_elsewhere, obey, talks_elsewhere
 from desk.service import Service
 
@@ -291,6 +292,8 @@ COMMANDS: Mapping[str, Obey] = {
     "note": _obey_note,
     "step_aside": _obey_step_aside,
     "close_sockets": _obey_close_sockets,
+    "may_listen": overhearing.obey_may_listen,
+    "listen": overhearing.obey_listen,
 }
 """What one process may ask another to do with a call that the other one talks on."""
 

@@ -30,6 +30,7 @@ from desk.capacity import capacity_of
 from desk.deriving import derive_old_calls
 from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
+from desk.listening_port import ListeningPort
 from desk.load import Load, cores
 from desk.meanwhile import words_meanwhile
 from desk.offering import offer_room
@@ -93,6 +94,7 @@ class Service:
         do_not_call: The numbers whose owners asked not to be called.
         call_backs: Callers for whom there was no room and who are to be called back.
         cloud_media: Tickets for media sockets on Pipecat Cloud; None where the media comes to us.
+        listening_port: Where other processes of this machine get what is said on calls, for people who listen in.
         load: How busy this process is.
         room: How many calls there are, and whether another one is taken.
     """
@@ -115,6 +117,7 @@ class Service:
         self.call_backs = CallBacks(self.store)
         self.dialler = Dialler(self.store, policy)
         self.cloud_media = cloud_media_of(self.settings)
+        self.listening_port = ListeningPort()
         self.load = Load(cores())
         self.room = Room(
             capacity_of(self.settings),
@@ -212,6 +215,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.listening_port.aclose()
         await self.dialler.aclose()
         if not await self.store.aclose():
             logger.error("The last events of some calls could not be saved: the database takes too long")

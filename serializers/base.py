@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from loguru import logger
 from pipecat.audio.dtmf.types import KeypadEntry
@@ -56,6 +56,22 @@ class SerializerOptions:
     l16_sample_rate: int = 16000
 
 
+class Overhearing(Protocol):
+    """Takes what is said on a stream, both ways, as it is on the wire. Neither may take long, nor fail."""
+
+    def caller_said(self, wire: bytes) -> None:
+        """Take audio of the caller, in order."""
+        ...
+
+    def bot_said(self, wire: bytes) -> None:
+        """Take audio of the bot: the carrier plays it behind what it has not played yet."""
+        ...
+
+    def bot_taken_back(self) -> None:
+        """Note that the carrier throws away what it has not played of the bot."""
+        ...
+
+
 class MediaStreamSerializer(FrameSerializer):
     """Base of the serializers of phone media streams.
 
@@ -69,6 +85,7 @@ class MediaStreamSerializer(FrameSerializer):
             `bad_mark`, `bad_error`, `missing_chunk`, `late_chunk`, `duplicate_chunk`, `failed` (towards the
             pipeline) and `not_sendable`, `not_mono`, `odd_bytes` (towards the carrier).
         stopped: Whether the carrier has said that the stream or the whole call is over.
+        overhearing: Who else hears the stream; None, as nearly always, for nobody.
     """
 
     def __init__(self, stream_id: str, *, inbound: Codec, outbound: Codec):
@@ -82,6 +99,7 @@ class MediaStreamSerializer(FrameSerializer):
         super().__init__()
         self.ignored: Counter[str] = Counter()
         self.stopped = False
+        self.overhearing: Overhearing | None = None
         self._stream_id = stream_id
         self._inbound = inbound
         self._outbound = outbound
@@ -102,6 +120,11 @@ class MediaStreamSerializer(FrameSerializer):
     def wire_rate(self) -> int:
         """The rate of the caller's audio on the wire, in Hz."""
         return self._inbound.sample_rate
+
+    @property
+    def codecs(self) -> tuple[Codec, Codec]:
+        """How the caller's audio is encoded on the wire, and the bot's."""
+        return self._inbound, self._outbound
 
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         """Take the rate of the pipeline's input; Pipecat calls this from both halves of a transport.
@@ -126,12 +149,17 @@ class MediaStreamSerializer(FrameSerializer):
             audio, rate = self._sound_of(frame), self._outbound.sample_rate
             if audio and frame.sample_rate != rate:
                 audio = await self._output_resampler.resample(audio, frame.sample_rate, rate)
-            payload = self._pack(self._outbound.encode(audio))
+            wire = self._outbound.encode(audio)
+            if self.overhearing is not None and wire:
+                self.overhearing.bot_said(wire)
+            payload = self._pack(wire)
             return self._media_message(payload) if payload else None
         if isinstance(frame, InterruptionFrame):
             # What the filter still holds belongs to the words that are being taken back.
             await self._output_resampler.reset()
             self._discard()
+            if self.overhearing is not None:
+                self.overhearing.bot_taken_back()
             return self._clear_message()
         if isinstance(frame, MarkFrame):
             return self._mark_message(frame.mark)
@@ -178,6 +206,8 @@ class MediaStreamSerializer(FrameSerializer):
         """The caller's audio, off the wire and in order."""
         if not wire:
             return None
+        if self.overhearing is not None:
+            self.overhearing.caller_said(wire)
         pcm, rate = self._inbound.decode(wire), self._pipeline_rate
         if self._inbound.sample_rate != rate:
             pcm = await self._input_resampler.resample(pcm, self._inbound.sample_rate, rate)

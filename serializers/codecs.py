@@ -42,12 +42,14 @@ class Codec(Protocol):
         sample_rate: Samples per second on the wire, in Hz.
         sample_bytes: Bytes per sample on the wire.
         silence: One sample of silence on the wire.
+        byte_order: Of samples of several bytes.
     """
 
     encoding: str
     sample_rate: int
     sample_bytes: int
     silence: bytes
+    byte_order: ByteOrder
 
     def decode(self, wire: bytes) -> bytes:
         """Turn whole wire samples into 16-bit PCM at `sample_rate`."""
@@ -65,6 +67,7 @@ class _Mulaw:
     sample_rate = G711_SAMPLE_RATE
     sample_bytes = 1
     silence = b"\xff"
+    byte_order: ByteOrder = "little"
 
     def decode(self, wire: bytes) -> bytes:
         return audioop.ulaw2lin(wire, 2)
@@ -80,6 +83,7 @@ class _Alaw:
     sample_rate = G711_SAMPLE_RATE
     sample_bytes = 1
     silence = b"\xd5"
+    byte_order: ByteOrder = "little"
 
     def decode(self, wire: bytes) -> bytes:
         return audioop.alaw2lin(wire, 2)
@@ -101,10 +105,10 @@ class _L16:
 
     def __init__(self, sample_rate: int, byte_order: ByteOrder):
         self.sample_rate = sample_rate
-        self._swap = byte_order == "big"
+        self.byte_order = byte_order
 
     def decode(self, wire: bytes) -> bytes:
-        return audioop.byteswap(wire, 2) if self._swap else wire
+        return audioop.byteswap(wire, 2) if self.byte_order == "big" else wire
 
     # Swapping two bytes is its own inverse.
     encode = decode

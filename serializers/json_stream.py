@@ -66,7 +66,7 @@ class JsonStreamSerializer(MediaStreamSerializer):
         chunk, wire = plain
         try:
             wire = self._in_order({"chunk": chunk}, wire)
-            if wire and self._inbound.sample_rate == self._pipeline_rate:
+            if wire and self._inbound.sample_rate == self._pipeline_rate and self.overhearing is None:
                 return InputAudioRawFrame(self._inbound.decode(wire), self._pipeline_rate, 1)
             return await self._heard(wire)
         except Exception as error:

@@ -178,6 +178,7 @@ class CallDescription(CallSummary):
     failovers: list[Failover] = Field(
         description="Services that have failed in it, for which others went on."
     )
+    listeners: list[str] = Field(description="Who listens in now.")
     turns: list[Turn] = Field(description="The conversation so far.")
     turn_times: list[TurnTime] = Field(description="How long each turn of the bot was waited for.")
     events: list[Event] = Field(description="All that happened, oldest first.")
@@ -185,6 +186,12 @@ class CallDescription(CallSummary):
     warning: str | None = Field(
         default=None, description="What is not certain yet, in one line. It is there only when something is."
     )
+
+
+class Listening(_Answer):
+    """Somebody may listen in on the call now."""
+
+    listeners: list[str] = Field(description="Who does so already.")
 
 
 class Calls(_Answer):
@@ -305,7 +312,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 WHEN = {
     401: "The API key is missing, wrong or revoked, or none is set.",
-    403: "The key has not the scope that this needs.",
+    403: "The key has not the scope that this needs, or the agent's file does not allow it.",
     404: "There is no such call, or nothing of the kind.",
     409: "Not now: the call has ended, or something else is under way on it.",
     416: "There is no such part.",

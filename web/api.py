@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from calls.call import Call
-from calls.errors import CallIsOver, NoAnswer, NotDone, NotPossible, UnderWay
+from calls.errors import CallIsOver, NoAnswer, NotAllowed, NotDone, NotPossible, UnderWay
 from calls.events.event import FORMAT
 from calls.following import follow
 from calls.outcome import Outcome
@@ -281,6 +281,8 @@ def status_of(error: NotDone) -> int:
         return 429
     if isinstance(error, NoRoom | NoDatabase):
         return 503
+    if isinstance(error, NotAllowed):
+        return 403
     if isinstance(error, NotPossible):
         return 422
     if isinstance(error, NoAnswer):

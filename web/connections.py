@@ -54,6 +54,9 @@ REST = 4
 MAX_PIPELINED = 16
 """How many requests may wait on a connection for the answer to the one before. Carriers and proxies send none ahead."""
 
+UNREAD_SECS = 5.0
+"""How long the other side of a socket may take to read the rest of what was sent, once we are done with it."""
+
 WANTED_FILES = 4096
 """How many files a process may have open, if the system lets it: some start programs with 256."""
 
@@ -334,6 +337,12 @@ def websocket_protocol(connections: Connections) -> type[asyncio.Protocol]:
             if not self._feeding:
                 self._feeding = True
                 self._feed()
+
+        async def run_asgi(self) -> None:
+            await super().run_asgi()
+            if self._tcp.get_write_buffer_size():
+                # Who reads nothing would keep it open for ever: it closes when they have all.
+                asyncio.get_running_loop().call_later(UNREAD_SECS, self._tcp.abort)
 
         async def send(self, message: Any) -> None:
             await super().send(message)

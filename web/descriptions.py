@@ -16,6 +16,7 @@ from calls.events.lifecycle import (
 )
 from calls.events.talk import ServiceFailedOver, TurnMeasured
 from calls.figures import figures
+from calls.listening import listeners
 from calls.looking import record_of
 from calls.recordings import began
 from calls.searching import Record
@@ -68,6 +69,7 @@ def description(call: Call) -> dict[str, Any]:
         "recordings": _recordings(call),
         "figures": asdict(figures(call.events)),
         "failovers": _failovers(call),
+        "listeners": listeners(call.events),
         "turns": [asdict(turn) for turn in turns(call.events)],
         "turn_times": [event_description(event) for event in call.events if isinstance(event, TurnMeasured)],
         "event_format": FORMAT,

@@ -20,7 +20,7 @@ from fastapi.routing import APIRoute
 from markupsafe import Markup
 
 from desk.api_keys import Scope
-from web import api, callers, lists, recordings
+from web import api, callers, listening, lists, recordings
 from web.access import admit, needs_of
 from web.answers import Problem
 from web.web_service import service_of
@@ -87,7 +87,8 @@ def document(public_url: str) -> dict[str, Any]:
     Args:
         public_url: What every address begins with.
     """
-    routes = [route for one in (lists, api, recordings, callers) for route in one.router.routes]
+    routers = (lists.router, api.router, recordings.router, listening.router, callers.router)
+    routes = [route for one in routers for route in one.routes if isinstance(route, APIRoute)]
     made = get_openapi(
         title="phonebot",
         version=VERSION,

@@ -65,3 +65,30 @@ class NoteGiven(CallEvent, kind="note_given"):
     text: Said
     answer_now: bool = False
     by: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class ListeningStarted(CallEvent, kind="listening_started"):
+    """A person begins to listen in on the call. The agent's file allows it, and the caller has been told.
+
+    Parameters:
+        by: As in `reviewed`.
+    """
+
+    by: str
+
+
+@dataclass(frozen=True, repr=False)
+class ListeningEnded(CallEvent, kind="listening_ended"):
+    """A person listens no more. Without this, as after the death of the process, `detached` ended it.
+
+    Parameters:
+        by: As in `reviewed`.
+        secs: How long they have listened, in seconds, to a tenth.
+        why: `left` (they have stopped), `detached` (the bot's session with the caller is over), `too_slow` (they did
+            not take what was said) or `not_allowed` (their key or session has ended meanwhile).
+    """
+
+    by: str
+    secs: float
+    why: str

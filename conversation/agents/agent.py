@@ -40,6 +40,7 @@ from conversation.agents.tables import (
     Limits,
     Lines,
     MenuItem,
+    Monitoring,
     Name,
     OutboundCalls,
     OwnNumber,
@@ -91,6 +92,7 @@ class Agent(Table):
         flow: Words and keys of the call flow in the file `NAME.flow.yaml`.
         dial_out: How calls begin that the agent places itself.
         recording: Whether and how calls are recorded.
+        monitoring: Whether people may listen in on calls.
         pronounce: Words that the voice gets wrong, and how to write them for it ("Nguyen" = "win").
         lines: Fixed sentences, with a hosted model and the local brain alike.
         brain: Fixed sentences of the local brain.
@@ -121,6 +123,7 @@ class Agent(Table):
     flow: FlowWords = Field(default_factory=FlowWords)
     dial_out: OutboundCalls = Field(default_factory=OutboundCalls)
     recording: Recording = Field(default_factory=Recording)
+    monitoring: Monitoring = Field(default_factory=Monitoring)
     pronounce: dict[Text, Text] = Field(default_factory=dict)
     lines: Lines = Field(default_factory=Lines)
     brain: BrainLines = Field(default_factory=BrainLines)

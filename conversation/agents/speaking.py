@@ -51,6 +51,7 @@ class InLanguage(Table):
         lines: Fixed lines of `[lines]` in this language, which win over ours. Templates.
         dead_air: The sentences of `[dead_air]` in this language, which win over ours. Templates.
         announcement: The one of `[recording]` in this language, which wins over ours. A template.
+        monitoring_announcement: The one of `[monitoring]` in this language, which wins over ours. A template.
         transfers: How callers hear of transfers, by the names of these.
         outbound_greeting: The `greeting` of `[dial_out]`. A template.
         voicemail_message: The one of `[dial_out]`. A template.
@@ -64,6 +65,7 @@ class InLanguage(Table):
     lines: dict[Name, Any] = Field(default_factory=dict)
     dead_air: dict[Name, Any] = Field(default_factory=dict)
     announcement: Text | None = None
+    monitoring_announcement: Text | None = None
     transfers: dict[Name, SpokenTransfer] = Field(default_factory=dict)
     outbound_greeting: Text | None = None
     voicemail_message: Text | None = None
@@ -171,8 +173,9 @@ def _prefer(table: dict[str, Any], given: Any) -> None:
         if name in given:
             table[name] = given[name]
     pairs = [("lines", given.get("lines", {})), ("dead_air", given.get("dead_air", {}))]
-    if "announcement" in given:
-        pairs.append(("recording", {"announcement": given["announcement"]}))
+    for key, name in (("announcement", "recording"), ("monitoring_announcement", "monitoring")):
+        if key in given:
+            pairs.append((name, {"announcement": given[key]}))
     outbound = {
         "greeting": given.get("outbound_greeting"),
         "voicemail_message": given.get("voicemail_message"),
@@ -210,7 +213,13 @@ def spoken_in(home: Agent, tag: str) -> dict[str, Any]:
     kept = {name: value for name, value in home.dead_air if name not in sentences}
     if not home.dead_air.filler:
         sentences = {**sentences, "filler": ""}  # an agent that says none says none in any language
-    announcement = fixed(tag, "recording")["announcement"] if home.recording.announcement else ""
+    # An agent that announces nothing does so in no language.
+    recorded = own.announcement or (
+        fixed(tag, "recording")["announcement"] if home.recording.announcement else ""
+    )
+    monitored = own.monitoring_announcement or (
+        fixed(tag, "monitoring")["announcement"] if home.monitoring.announcement else ""
+    )
     outbound: dict[str, Any] = {
         name: text
         for name, text in (("greeting", own.outbound_greeting), ("voicemail_message", own.voicemail_message))
@@ -223,7 +232,8 @@ def spoken_in(home: Agent, tag: str) -> dict[str, Any]:
         "lines": _table(Lines, {**fixed(tag, "lines"), **own.lines}, f"{where}.lines"),
         "brain": _table(BrainLines, fixed(tag, "brain"), where),
         "dead_air": _table(DeadAir, {**kept, **sentences, **own.dead_air}, f"{where}.dead_air"),
-        "recording": home.recording.model_copy(update={"announcement": own.announcement or announcement}),
+        "recording": home.recording.model_copy(update={"announcement": recorded}),
+        "monitoring": home.monitoring.model_copy(update={"announcement": monitored}),
         "transfers": {
             name: target.model_copy(update=_named(own, name)) for name, target in home.transfers.items()
         },

@@ -35,8 +35,8 @@ CALLERS_OWN_NUMBER = "caller"
 LONGEST_CALL_SECS = 14000
 """Carriers end a longer call, without a goodbye."""
 
-_LINES, _BRAIN, _DEAD_AIR, _RECORDING = (
-    fixed(DEFAULT, table) for table in ("lines", "brain", "dead_air", "recording")
+_LINES, _BRAIN, _DEAD_AIR, _RECORDING, _MONITORING = (
+    fixed(DEFAULT, table) for table in ("lines", "brain", "dead_air", "recording", "monitoring")
 )
 """The English sentences, the defaults of a file; `speaking.py` puts those of another language in their place."""
 
@@ -312,6 +312,21 @@ class Recording(Table):
     announcement: str = _RECORDING["announcement"]
     announce: Literal["before", "after"] = "before"
     format: Literal["wav", "mp3"] = "wav"
+
+
+class Monitoring(Table):
+    """Listening in on an agent's calls while they go on, for people with a key of the API.
+
+    Attributes:
+        listen: Whether they may.
+        announcement: What the caller is told of it; nobody can listen before the caller has heard it to its end. Empty
+            to say nothing (where that is legal). A template.
+        announce: Whether it is said before or after the greeting.
+    """
+
+    listen: bool = False
+    announcement: str = _MONITORING["announcement"]
+    announce: Literal["before", "after"] = "before"
 
 
 Notice = Literal["call.started", "call.ended", "message.taken", "recording.ready"]

@@ -13,6 +13,7 @@ import jinja2.meta
 from jinja2.sandbox import SandboxedEnvironment
 
 from conversation.agents.agent import Agent
+from conversation.agents.announcing import announced, with_announcements
 
 SAID = ("greeting", "dial_out.", "lines.", "dead_air.", "recording.announcement")
 """The keys of an agent's file under which there is what the bot says by itself, in the order of their need."""
@@ -28,12 +29,17 @@ def fixed_lines(agent: Agent) -> list[str]:
     kept = {key: text for key, text in _said(agent) if is_fixed(text, agent)}
     own = {"agent": agent.name, **agent.variables}
     rendered = {key: agent.render(text, own) for key, text in kept.items()}
-    announced = rendered.get("recording.announcement") if agent.recording.enabled else None
     lines: list[str] = []
     for key, text in rendered.items():
-        if announced and key in ("greeting", "dial_out.greeting"):
-            both = [text, announced]
-            lines.append(" ".join(both if agent.recording.announce == "after" else reversed(both)))
+        if key in ("greeting", "dial_out.greeting"):
+            # A recording that has not begun yet is announced later.
+            for recorded in (True, False):
+                if all(is_fixed(one.announcement, agent) for one in announced(agent, recorded=recorded)):
+                    lines.append(
+                        with_announcements(
+                            agent, kept[key], lambda words: agent.render(words, own), recorded=recorded
+                        )
+                    )
         lines.append(text)
     return list(dict.fromkeys(line for line in lines if line.strip()))
 

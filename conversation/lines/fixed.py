@@ -19,7 +19,7 @@ DATA = Path(__file__).parent / "data"
 DEFAULT = "en"
 """The language of lines for a language that has none here."""
 
-LINES = ("lines", "brain", "dead_air", "recording")
+LINES = ("lines", "brain", "dead_air", "recording", "monitoring")
 """The tables of an agent's file that have fixed lines."""
 
 

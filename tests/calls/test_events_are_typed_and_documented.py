@@ -104,6 +104,8 @@ WRITTEN = [
     ),
     ("reviewed", '{"outcome": "message", "note": "Call her.", "reviewed": true, "by": "API"}'),
     ("message_handled", '{"seq": 12, "handled": true, "by": "API"}'),
+    ("listening_started", '{"by": "ann"}'),
+    ("listening_ended", '{"by": "ann", "secs": 12.3, "why": "left"}'),
     ("not_understood", "{}"),
     ("dead_air", '{"stage": "fallback", "cause": "voice_silent", "silent_secs": 3.2}'),
     (

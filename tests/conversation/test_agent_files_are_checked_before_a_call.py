@@ -119,6 +119,10 @@ def test_the_brains_sentences_may_stand_among_the_lines_as_they_once_did(load):
         (LEAST + '[dial_out]\ngreeting = "{{ name"', ["dial_out.greeting", "not a template"]),
         (LEAST + '[recording]\nannouncment = "x"', ["announcment", "did you mean 'announcement'?"]),
         (LEAST + '[recording]\nformat = "ogg"', ["line 4", "recording.format", "'wav' or 'mp3'"]),
+        (LEAST + "[monitoring]\nlistens = true", ["listens", "did you mean 'listen'?"]),
+        (LEAST + '[monitoring]\nlisten = "sometimes"', ["line 4", "monitoring.listen", "valid boolean"]),
+        (LEAST + '[monitoring]\nannounce = "later"', ["monitoring.announce", "'before' or 'after'"]),
+        (LEAST + '[monitoring]\nannouncement = "{{ x"', ["monitoring.announcement", "not a template"]),
         (LEAST + '[menu.1]\nlabel = "x"\ntool = "end_call"\nnote = "y"', ["menu.1", "goes with say"]),
         (
             LEAST + '[menu.1]\nlabel="x"\nsay="y"\nanswer="yes"\n[menu.2]\nlabel="z"\nsay="y"\nanswer="yes"',

@@ -37,6 +37,7 @@ instructions = "Be short."
 voice = "Juana"
 greeting = "Hola."
 announcement = "Grabamos esta llamada."
+monitoring_announcement = "Escuchamos esta llamada."
 [languages.es.lines]
 goodbye = "Chao."
 [languages.es.transfers.desk]
@@ -114,6 +115,7 @@ def test_an_agent_in_another_language_has_its_texts_and_ours(tmp_path):
     assert spanish.lines.goodbye == "Chao."
     assert spanish.lines.time_notice == "Nos queda más o menos un minuto."
     assert spanish.recording.announcement == "Grabamos esta llamada."
+    assert spanish.monitoring.announcement == "Escuchamos esta llamada."
     assert spanish.transfers["desk"].spoken == "la recepción"
     assert spanish.transfers["desk"].announcement is None, "the owner's is English"
     assert spanish.dead_air.filler == "" and spanish.dead_air.filler_secs == 1

@@ -115,6 +115,7 @@ def _templates_of(table: type[BaseModel]) -> set[str]:
                 "greeting": "g",
                 "instructions": "i",
                 "announcement": "a",
+                "monitoring_announcement": "a",
                 "outbound_greeting": "g",
                 "voicemail_message": "v",
                 "transfers": {"x": {"spoken": "s", "announcement": "a"}},

@@ -14,13 +14,19 @@ from jinja2 import Environment, meta
 from lingua import Language, LanguageDetectorBuilder
 
 from conversation.agents.agent import Agent
-from conversation.agents.tables import BrainLines, DeadAir, Lines, Recording
+from conversation.agents.tables import BrainLines, DeadAir, Lines, Monitoring, Recording
 from conversation.lines.fixed import DATA, LINES, fixed, languages, primary
 from conversation.lines.words import Words, plain, words_of
 
 NINE = {"de", "en", "es", "fr", "hi", "it", "nl", "pl", "pt"}
 OTHERS = sorted(NINE - {"en"})
-TABLES = {"lines": Lines, "brain": BrainLines, "dead_air": DeadAir, "recording": Recording}
+TABLES = {
+    "lines": Lines,
+    "brain": BrainLines,
+    "dead_air": DeadAir,
+    "recording": Recording,
+    "monitoring": Monitoring,
+}
 SAID = (*LINES, "carrier")
 JUDGED_WORDS = 5
 """Lines of fewer words may be of two languages."""
@@ -142,6 +148,7 @@ def test_an_agent_of_another_language_says_its_fixed_lines_in_it(language):
     assert agent.lines.time_notice == read(language)["lines"]["time_notice"]
     assert agent.dead_air.filler == read(language)["dead_air"]["filler"]
     assert agent.recording.announcement == read(language)["recording"]["announcement"]
+    assert agent.monitoring.announcement == read(language)["monitoring"]["announcement"]
     assert agent.brain.go_on == read(language)["brain"]["go_on"]
 
 

@@ -87,6 +87,19 @@ def test_a_greeting_that_announces_a_recording_is_one_line(announce, said):
     assert fixed_lines(agent(recording=recording))[:2] == [said, "Hello."]
 
 
+def test_a_greeting_that_announces_more_is_one_line_with_and_without_a_recording_that_has_not_begun():
+    recording = {"enabled": True, "announcement": "We record.", "announce": "after"}
+    monitoring = {"listen": True, "announcement": "We listen."}
+    said = fixed_lines(agent(recording=recording, monitoring=monitoring))
+    assert said[:3] == ["We listen. Hello. We record.", "We listen. Hello.", "Hello."]
+    assert "We listen." not in said
+
+
+def test_a_greeting_with_an_announcement_of_each_call_is_not_kept_with_it():
+    monitoring = {"listen": True, "announcement": "We listen, {{ caller_number }}."}
+    assert [line for line in fixed_lines(agent(monitoring=monitoring)) if "Hello" in line] == ["Hello."]
+
+
 # What is kept of a line
 
 

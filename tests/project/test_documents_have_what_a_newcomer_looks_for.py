@@ -5,6 +5,7 @@ import subprocess
 import tomllib
 
 import pytest
+from fastapi.routing import APIRoute
 from loguru import logger
 
 from carriers import descriptors
@@ -14,7 +15,7 @@ from deployment.banner import start_lines
 from settings import ROOT, settings_class
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running
-from web import api, callers, documentation, drain, health, lists, metrics, recordings
+from web import api, callers, documentation, drain, health, listening, lists, metrics, recordings
 from web.console import login
 from web.media import media_router
 from web.routes import webhook_router
@@ -249,7 +250,8 @@ def test_every_request_to_the_api_is_in_its_list():
         for cells in rows(section(DEPLOY, "The API"))
         for method, path in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (\S+?)`", cells[0])
     }
-    routes = [route for one in (lists, api, recordings, callers) for route in one.router.routes]
+    routers = (lists.router, api.router, recordings.router, listening.router, callers.router)
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     there = {(method, route.path) for route in routes for method in route.methods - {"HEAD"}}
     assert listed == there
 

@@ -89,6 +89,13 @@ async def use(session, name):
         (AGENT + ON + 'announce = "after"', "Hello. This call is recorded."),
         (AGENT + ON + 'announcement = ""', "Hello."),
         (AGENT + ON + 'announcement = "{{ agent }} records this."', "desk records this. Hello."),
+        (AGENT + "[monitoring]\nlisten = true", "Our staff may listen to this call. Hello."),
+        (AGENT + '[monitoring]\nlisten = true\nannouncement = ""', "Hello."),
+        (AGENT + '[monitoring]\nannouncement = "We listen."', "Hello."),
+        (
+            AGENT + ON + '[monitoring]\nlisten = true\nannounce = "after"',
+            "This call is recorded. Hello. Our staff may listen to this call.",
+        ),
     ],
 )
 def test_a_caller_is_told_of_the_recording_with_the_greeting(attach, text, heard):
@@ -206,6 +213,15 @@ async def test_a_recording_that_begins_when_nobody_can_be_told_any_more_is_stopp
     await record_from_the_start(session)
     assert [action for action, _ in session.control.asked] == ["start", "stop"]
     assert not session.recorded
+
+
+async def test_that_others_may_listen_is_said_at_once_when_the_recording_begins_late(attach, monkeypatch):
+    session = attach(AGENT + ON + "[monitoring]\nlisten = true")
+    monkeypatch.setattr("conversation.first_words.RECORDING_SECS", 0.05)
+    assert (
+        await greeting_words(session, session.agent.greeting) == "Our staff may listen to this call. Hello."
+    )
+    assert session.owes_announcement
 
 
 async def test_a_recording_that_fails_in_the_end_is_never_announced(attach):

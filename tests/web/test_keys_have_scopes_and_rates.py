@@ -25,6 +25,7 @@ ROUTES = [
     ("GET", "/calls.csv", Scope.READ),
     ("GET", "/calls/CA1", Scope.VIEW),
     ("GET", "/calls/CA1/events", Scope.VIEW),
+    ("GET", "/calls/CA1/listen", Scope.READ),
     ("GET", "/messages", Scope.VIEW),
     ("GET", "/stats", Scope.VIEW),
     ("PATCH", "/calls/CA1", Scope.CALL),

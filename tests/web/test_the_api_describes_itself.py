@@ -5,6 +5,7 @@ import tomllib
 from base64 import b64encode
 
 import pytest
+from fastapi.routing import APIRoute
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
@@ -13,7 +14,7 @@ from calls.states import CallState, EndedBy
 from desk.dial_requests import DialBody
 from settings import ROOT
 from tests.web_service import running
-from web import api, callers, lists, recordings
+from web import api, callers, listening, lists, recordings
 from web.documentation import VERSION, document, page
 
 KEY = {"Authorization": "Bearer secret"}
@@ -75,8 +76,9 @@ def test_it_has_the_routes_of_the_api_and_no_others():
     described = {(method.upper(), path) for path, methods in made["paths"].items() for method in methods}
     assert described == {
         (method, route.path)
-        for router in (lists.router, api.router, recordings.router, callers.router)
+        for router in (lists.router, api.router, recordings.router, listening.router, callers.router)
         for route in router.routes
+        if isinstance(route, APIRoute)
         for method in route.methods
     }
     assert made["servers"] == [{"url": OURS}]

@@ -106,6 +106,7 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
             "transfers": [],
             "recordings": [],
             "failovers": [],
+            "listeners": [],
             "figures": {
                 "first_sound_ms": None,
                 "responses": 0,

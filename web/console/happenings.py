@@ -56,6 +56,12 @@ def _dead_air(event: Event) -> str:
     return f"{event.get('silent_secs')} s of silence: {plain(_text(event, 'cause'))}"
 
 
+_STOPPED: Mapping[str, str] = {
+    "detached": "the media stream has ended",
+    "too_slow": "took nothing of what was said",
+    "not_allowed": "the key or session is over",
+}
+
 HAPPENINGS: Mapping[str, Callable[[Event], str]] = {
     "ringing": lambda event: "ringing",
     "answered": lambda event: "answered",
@@ -107,6 +113,8 @@ HAPPENINGS: Mapping[str, Callable[[Event], str]] = {
     "voicemail_message": lambda event: "message left on the voicemail box",
     "said_by_person": lambda event: _with("had the bot say", _text(event, "text")),
     "note_given": lambda event: _with("note", _text(event, "text")),
+    "listening_started": lambda event: "listens in",
+    "listening_ended": lambda event: _with("listens no more", _STOPPED.get(_text(event, "why"), "")),
     "reviewed": _reviewed,
     "message_handled": lambda event: "message dealt with" if event.get("handled") else "message open again",
 }

@@ -29,6 +29,7 @@ from calls.transfer import TransferOutcome
 from carriers.carrier import Direction
 from carriers.watched import Asked, watch_requests
 from conversation.agents.files import agent_names
+from conversation.overhearing import how_many
 from conversation.playout import LOST_MARKS
 from desk.room import BUSY, DRAINING, FULL
 from serializers.base import IGNORED
@@ -113,6 +114,7 @@ class Counting:
         to, service = self._to, self._service
         to.capacity.set(service.room.max_calls)
         to.places.set(service.room.taken)
+        to.listeners.set(how_many())
         unsaved, behind_secs = service.store.unsaved()
         to.unsaved.set(unsaved)
         to.behind.set(behind_secs)

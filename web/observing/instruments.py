@@ -104,6 +104,7 @@ class Instruments:
         self.marks_lost = counter("marks_lost", "Marks that a carrier did not send back in time.")
         self.capacity = gauge("capacity", "Calls that may run at a time; 0 for any number.")
         self.places = gauge("places_taken", "Places that calls have.")
+        self.listeners = gauge("listeners", "People who listen in on calls.")
         self.lag = seconds("event_loop_lag", "How late the event loop was, at five looks a second.", LAGS)
         self.unsaved = gauge("database_unsaved_calls", "Calls of which the database does not have all.")
         self.behind = gauge(
