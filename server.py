@@ -351,6 +351,7 @@ def _serve_as_worker(text: str) -> int:
                 serves=lambda: self.started,
                 is_ready=lambda: app.state.service.readiness.reason is None,
                 let_go=self.let_go,
+                all_stop=drain.note_all_stop,
             ):
                 await super().serve(sockets)
 

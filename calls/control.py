@@ -42,6 +42,9 @@ from carriers.carrier import (
 ACT_BUDGET_SECS = 4.0
 """How long anything but hanging up may be tried: the caller is on the line, hearing nothing."""
 
+ANSWER_BUDGET_SECS = 20.0
+"""How long taking a call that rings may be tried: its caller hears that it rings."""
+
 CLOCKS_DIFFER = timedelta(seconds=2)
 """How much earlier than by our clock a call may have ended by its carrier's, which may know whole seconds only."""
 
@@ -180,7 +183,11 @@ class CallControl:
         """
         call, carrier, way_back = self.call, self.commanded("answer"), self.back("answer")
         stream, command_id = await way_back.stream(call), str(uuid.uuid4())
-        await self.act(lambda: carrier.answer(call.carrier_call_id, stream, command_id=command_id), "answer")
+        await self.act(
+            lambda: carrier.answer(call.carrier_call_id, stream, command_id=command_id),
+            "answer",
+            ANSWER_BUDGET_SECS,
+        )
 
     async def answer_without_the_bot(self) -> None:
         """Take a call that rings, for the carrier to say something; for carriers that do not answer by themselves.
@@ -189,7 +196,11 @@ class CallControl:
             NotDone: It rings on, as far as we know.
         """
         call, carrier, command_id = self.call, self.commanded("answer"), str(uuid.uuid4())
-        await self.act(lambda: carrier.answer(call.carrier_call_id, None, command_id=command_id), "answer")
+        await self.act(
+            lambda: carrier.answer(call.carrier_call_id, None, command_id=command_id),
+            "answer",
+            ANSWER_BUDGET_SECS,
+        )
 
     async def reject(self) -> None:
         """Let the caller of a call that rings hear a busy tone, where commands run it.

@@ -495,7 +495,7 @@ class CallStore:
             return call
         call = await self.fetch(our_id) if our_id else None
         if call is None or call.carrier != carrier:
-            logger.debug("A request of {} is about a call that is not known (any more)", carrier)
+            logger.info("A request of {} is about a call that is not known (any more)", carrier)
             return None
         if carrier_call_id:
             try:

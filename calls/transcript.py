@@ -311,9 +311,11 @@ def _has_another_event(use: ToolUse) -> bool:
 
 
 def turns(events: Iterable[CallEvent]) -> list[Turn]:
-    """The conversation so far, an exchange each."""
+    """The conversation so far, an exchange each: without words of the bot for which the carrier gave no receipt."""
     found: list[Turn] = []
     for event in events:
+        if isinstance(event, BotHeard) and not event.confirmed:
+            continue
         if isinstance(event, CallerSaid):
             if found and not found[-1].bot_replied and not found[-1].interrupted:
                 found[-1] = Turn(_joined(found[-1].caller_said, event.text), "")

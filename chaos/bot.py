@@ -14,6 +14,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 TASKS = "/chaos/tasks"
 PIPELINE = "conversation.pipeline"
+THREADS = 40
+"""More than asyncio's pool has: 32, or 4 more than processors (`concurrent.futures.ThreadPoolExecutor`)."""
 
 
 class WhenLoaded(importlib.abc.MetaPathFinder):
@@ -55,12 +58,15 @@ def count_tasks(app: Any) -> None:
     """Let the service say how many tasks it has: nobody can see that from outside. One of its processes answers.
 
     It gives back the memory that it has and does not use: what is left is what it holds. (The C library keeps pages of
-    what was freed for the next call, the more the more calls there were at the same time: malloc_trim(3).)
+    what was freed for the next call, the more the more calls there were at the same time: malloc_trim(3).) And the pool
+    of threads, which makes one when it first needs one more, has all of them from the first look on.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
     @app.get(TASKS)
     async def tasks() -> dict[str, int]:
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.run_in_executor(None, time.sleep, 0.05) for _ in range(THREADS)))
         gc.collect()
         if trim is not None:
             trim(0)

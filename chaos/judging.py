@@ -9,11 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chaos.schedule import CUT, DEPLOY, DRAIN, HANG, KILL
+from chaos.schedule import CUT, DEPLOY, DRAIN, HANG, KILL, LASTS_SECS, STALL
 
 CAUGHT_SECS = 1.0
 """What was heard to its end so shortly before its socket was gone counts as the sentence being spoken: the carrier's
 mark has to come back before the server can know that it was heard."""
+
+
+TOLD_SECS = 3.0
+"""Within which a caller is told so for whom nobody has time: everything may be late just then."""
+
+
+SEAM_SECS = 0.6
+"""How far from the edge of a stall a piece of a sentence may begin or end that was torn by it: a word."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,7 @@ class Verdict:
         call_id: The carrier's.
         ended: Whether it came to an end as it is to: the bot said goodbye, was heard, and hung up, and the API knows.
         left_open: Whether nobody on the server's side ended it: it would cost money until the caller has had enough.
+        turned_away: Whether its caller was told instead that all lines are busy.
         kills: How often its process was killed while it talked, and not all was said.
         resumed: For each of them after how many seconds the bot was heard again; None for never.
         unknown: Whether the bot had forgotten the conversation after it.
@@ -160,6 +169,7 @@ class Verdict:
     call_id: str
     ended: bool = True
     left_open: bool = False
+    turned_away: bool = False
     kills: int = 0
     resumed: list[float | None] = field(default_factory=list)
     unknown: bool = False
@@ -179,7 +189,7 @@ def judge(call: Witnessed, touches: Sequence[Touch], told: Told | None) -> Verdi
         told: What the API tells of it; None if it does not know it.
     """
     verdict = Verdict(call.name, call.call_id, quiet_secs=call.quiet_secs, touches=touches)
-    _judge_end(call, told, verdict)
+    _judge_end(call, touches, told, verdict)
     _judge_kills(call, touches, verdict)
     _judge_transcript(call, touches, told, verdict)
     last = [one.kind for one in touches if one.breaks or one.kind in (DRAIN, DEPLOY)][-1:]
@@ -191,8 +201,10 @@ def judge(call: Witnessed, touches: Sequence[Touch], told: Told | None) -> Verdi
     return verdict
 
 
-def _judge_end(call: Witnessed, told: Told | None, verdict: Verdict) -> None:
-    goodbye = call.heard_whole(call.farewell)
+def _judge_end(call: Witnessed, touches: Sequence[Touch], told: Told | None, verdict: Verdict) -> None:
+    goodbye = next((one for one in call.heard if one.text == call.farewell), None)
+    if goodbye is not None and not goodbye.whole and not _was_torn(goodbye, touches):
+        goodbye = None
     if call.answered is None:
         verdict.problems.append("nobody answered it")
     elif call.over is None:
@@ -201,6 +213,8 @@ def _judge_end(call: Witnessed, told: Told | None, verdict: Verdict) -> None:
     elif call.gave_up:
         verdict.left_open = True
         verdict.problems.append("nothing came any more, and only the caller ended it")
+    elif _was_turned_away(call):
+        verdict.turned_away = True
     elif goodbye is None or call.ended_by != "bot":
         verdict.problems.append(f"it was ended by {call.ended_by}, without a goodbye that was heard")
     if told is None and call.answered is not None:
@@ -208,6 +222,12 @@ def _judge_end(call: Witnessed, told: Told | None, verdict: Verdict) -> None:
     elif told is not None and not told.ended:
         verdict.problems.append("the API says that it goes on")
     verdict.ended = not verdict.problems
+
+
+def _was_turned_away(call: Witnessed) -> bool:
+    """Whether the caller was told at once, by the carrier's voice, that nobody has time, and no bot was there."""
+    told = call.told_after_secs is not None and call.told_after_secs <= TOLD_SECS
+    return told and not call.streams and call.ended_by in ("bot", "document")
 
 
 def _judge_kills(call: Witnessed, touches: Sequence[Touch], verdict: Verdict) -> None:
@@ -243,6 +263,7 @@ def _judge_transcript(call: Witnessed, touches: Sequence[Touch], told: Told | No
         for one in call.said
         if any(heard.text == call.answers.get(one.text) and heard.start > one.start for heard in call.heard)
         and not _was_said_to_nobody(one, call, touches)
+        and not _was_torn(one, touches)
     ]
     listened = [one.text for one in call.heard if one.whole and not _was_caught(one, touches)]
     spoken, heard = (told.spoken, told.heard) if told is not None else ("", "")
@@ -270,6 +291,14 @@ def _was_said_to_nobody(sentence: Sentence, call: Witnessed, touches: Iterable[T
         and sentence.start <= next((one for one in call.streams if one > touch.at), sentence.end)
         for touch in touches
     )
+
+
+def _was_torn(sentence: Sentence, touches: Iterable[Touch]) -> bool:
+    """Whether nothing came through from some word of it on, or until then, so that it was heard in two pieces."""
+    edges = [
+        edge for touch in touches if touch.kind == STALL for edge in (touch.at, touch.at + LASTS_SECS[STALL])
+    ]
+    return any(sentence.start - SEAM_SECS <= edge <= sentence.end + SEAM_SECS for edge in edges)
 
 
 def contains(text: str, sentence: str) -> bool:

@@ -93,6 +93,10 @@ class Outcome:
             lines.append(_line(kind, str(made), touched, [] if kind != KILL else _all_back(touched)))
         lines.append(_line("none", "", [one for one in self.verdicts if not one.touches], []))
         lines.append(_line("all", "", self.verdicts, _all_back(self.verdicts)))
+        away = sum(one.turned_away for one in self.verdicts)
+        lines.append(
+            f"of those that ended, {away} were told that all lines are busy: no process took new calls then"
+        )
         return lines
 
     def problems(self) -> list[str]:

@@ -107,6 +107,8 @@ async def staged(
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         proxy = await stack.enter_async_context(Proxy(port))
+        voice_urls: dict[str, str] = {}  # printed by the server when it starts
+        fallbacks = await stack.enter_async_context(_bins(voice_urls))
         told = networks["telnyx"].environment()
         environment = {
             **networks["twilio"].environment(),
@@ -121,6 +123,7 @@ async def staged(
             "PORT": str(port),
             "MAX_CALLS": str(room),
             "PUBLIC_URL": proxy.url,
+            "TWILIO_FALLBACK_URL": fallbacks["twilio"],
             "API_KEY": key,
             "TELNYX_MODE": mode or "texml",
             "CALLER_ID": BOT_NUMBER,
@@ -135,10 +138,8 @@ async def staged(
         server = await stack.enter_async_context(
             Server(command_of(workers), environment, port, log, has_parent=workers > 1)
         )
-        voice_urls = {
-            name: printed_address(log, proxy.url, name) or f"{proxy.url}/{name}/voice" for name in CARRIERS
-        }
-        fallbacks = await stack.enter_async_context(_bins(voice_urls))
+        for name in CARRIERS:
+            voice_urls[name] = printed_address(log, proxy.url, name) or f"{proxy.url}/{name}/voice"
         yield Stage(
             server, proxy, networks, Placing(networks, proxy.url, server.url, key, voice_urls, fallbacks)
         )
@@ -162,13 +163,13 @@ async def _bins(voice_urls: Mapping[str, str]) -> AsyncIterator[dict[str, str]]:
         return web.Response(text=WAIT_AND_ASK_AGAIN.format(url=url), content_type="text/xml")
 
     app = web.Application()
-    app.router.add_route("*", "/{carrier:" + "|".join(map(re.escape, voice_urls)) + "}", answer)
+    app.router.add_route("*", "/{carrier:" + "|".join(map(re.escape, CARRIERS)) + "}", answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield {name: f"{base}/{name}" for name in voice_urls}
+        yield {name: f"{base}/{name}" for name in CARRIERS}
     finally:
         await runner.cleanup()
 

@@ -17,7 +17,7 @@ from chaos.witness import nobody, witness
 from emulator import Audio, Colleague, EmulatorError, PhoneNetwork
 from emulator.legs.call import Call
 from emulator.line import tonespeech
-from emulator.line.caller import Manners, ScriptItem
+from emulator.line.caller import Manners, ScriptItem, Wait
 from emulator.network import BOT_NUMBER
 
 MANNERS = Manners(patience=0.35, reply_timeout=20.0, goodbye_timeout=45.0)
@@ -26,8 +26,20 @@ MANNERS = Manners(patience=0.35, reply_timeout=20.0, goodbye_timeout=45.0)
 LONGEST_SECS = 80.0
 """A call that has lasted so long is left open, and is ended here."""
 
+BYES = 2
+"""How often a caller says goodbye again to a bot that has spoken, and has not hung up."""
+
+BYE_AGAIN_SECS = 3.0
+"""How long a bot has for that, at least."""
+
 DIALS_SECS = 40.0
-"""How long a request to dial is tried again, and then how long the phone may take to ring."""
+"""How long a request to dial is tried again."""
+
+RINGS_SECS = 150.0
+"""How long it may take until the phone rings, or the API says that the call has failed."""
+
+DIALS = 3
+"""How often a call is asked for whose number was not dialled."""
 
 ASK_SECS = 10.0
 ASK_AGAIN_SECS = 2.0
@@ -131,11 +143,13 @@ class Placing:
 
         network.exchange.on_new_call.append(begin)
         try:
-            await self._ask_to_dial(planned, number)
-            async with asyncio.timeout(DIALS_SECS):
-                await rings.wait()
+            for _ in range(DIALS):
+                if await self._rings(rings, await self._ask_to_dial(planned, number)):
+                    break
         finally:
             network.exchange.on_new_call.remove(begin)
+        if planned.number not in self.live:
+            raise EmulatorError(f"the API says {DIALS} times that it has failed")
         one = self.live[planned.number]
         limit = asyncio.create_task(self._limit(one))
         try:
@@ -144,8 +158,32 @@ class Placing:
         finally:
             limit.cancel()
 
-    async def _ask_to_dial(self, planned: PlannedCall, number: str) -> None:
+    async def _rings(self, rings: asyncio.Event, call_id: str | None) -> bool:
+        """Whether the phone rings; otherwise the API says that the call has ended without that.
+
+        Raises:
+            EmulatorError: Neither is so in time.
+        """
+        until = time.monotonic() + RINGS_SECS
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        async with httpx.AsyncClient(trust_env=False, timeout=ASK_SECS, headers=headers) as http:
+            while time.monotonic() < until:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(rings.wait(), ASK_AGAIN_SECS)
+                if rings.is_set():
+                    return True
+                with suppress(httpx.HTTPError, ValueError):
+                    if call_id and (await http.get(f"{self.api}/calls/{call_id}")).json().get("ended_at"):
+                        return rings.is_set()
+        raise EmulatorError(
+            f"{RINGS_SECS:.0f} s after POST /calls no phone rings, and the API does not say why"
+        )
+
+    async def _ask_to_dial(self, planned: PlannedCall, number: str) -> str | None:
         """Ask as an operator's program would: again when nobody answers, but for a phone that rings already.
+
+        Returns:
+            The API's id of the call; None if the phone rings although nobody has answered.
 
         Raises:
             EmulatorError: It is refused for good.
@@ -160,15 +198,19 @@ class Placing:
                     response = await http.post(f"{self.api}/calls", json=body)
                     answer = f"HTTP {response.status_code}: {response.text[:200]}"
                     if response.status_code < 300:
-                        return
+                        return str(response.json()["id"])
                     if response.status_code in (400, 401, 403, 422):
                         break
                 await asyncio.sleep(ASK_AGAIN_SECS)
         if planned.number not in self.live:
             raise EmulatorError(f"POST /calls: {answer}")
+        return None
 
     def _script(self) -> list[ScriptItem]:
-        return [Audio(tonespeech.speak(line), line) for line in self.lines]
+        script: list[ScriptItem] = [Audio(tonespeech.speak(line), line) for line in self.lines]
+        for _ in range(BYES):  # to a bot that was away, and says so
+            script += [Wait(BYE_AGAIN_SECS), Audio(tonespeech.speak(self.lines[-1]), self.lines[-1])]
+        return script
 
     async def _limit(self, one: Live) -> None:
         await asyncio.sleep(LONGEST_SECS)

@@ -16,6 +16,9 @@ from emulator.stories.ears import spoken_parts
 PARTLY = 0.5
 """What part of a sentence has to be heard: fewer words may be another one's."""
 
+LAST_WORD_MS = 600
+"""How long after the last word that was recognised the sentence goes on, where its very last one was torn."""
+
 FRAME_SECS = FRAME_SAMPLES / SAMPLE_RATE
 
 
@@ -39,10 +42,12 @@ def witness(planned: PlannedCall, call: Call, *, forced: bool) -> Witnessed:
             zero + found.start_ms / 1000,
             zero + found.end_ms / 1000,
             found.share,
-            sum(found.start_ms <= gap <= found.end_ms for gap in gaps),
+            sum(found.start_ms <= gap <= found.end_ms + LAST_WORD_MS for gap in gaps),
         )
         for text in talk.BOT_SENTENCES
-        if (found := ears.find(text)) is not None and found.share >= PARTLY
+        if text != (talk.CALLING if planned.direction == IN else talk.GREETING)  # of another call
+        and (found := ears.find(text)) is not None
+        and found.share >= PARTLY
     ]
     answered = call.leg.answered_at is not None
     ends = call.timeline.of("hang_up")

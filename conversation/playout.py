@@ -17,8 +17,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-OVERDUE_SECS = 2.0
-"""How long we wait for a mark after its audio must have been played. Then the mark was lost, but not its words."""
+OVERDUE_SECS = 3.5
+"""How long we wait for a mark after its audio must have been played: a network may stand still for seconds. Then the
+mark was lost, but not its words."""
 
 
 LATELY = 3

@@ -37,7 +37,7 @@ from calls.transcript import Message
 from calls.transfer import Resume
 from conversation.agents.agent import Agent
 from conversation.parts import Floor, HandingOver, Line, Mind, Mouth, SecondThoughts, Tongue
-from conversation.playout import Playout
+from conversation.playout import OVERDUE_SECS, Playout
 from serializers.frames import MarkFrame
 
 SPEAKING_SECS_PER_CHARACTER = 1 / 12
@@ -52,8 +52,6 @@ LOOK_SECS = 0.1
 ATTEMPTS = 2
 """How often a voice that makes no sound is given such words."""
 
-MARK_SECS = 2.0
-"""How long after its last audio was sent a goodbye's mark may take to come back."""
 
 SOCKET_CLOSED = "socket closed"
 """The reason for a session's end when its socket closes without a `stop` before it."""
@@ -284,7 +282,9 @@ class Session:
         await self._speak(*frames)
         unheard = sum(len(chunk.text) for chunk in self.playout.pending) + len(text)
         send_secs = VOICE_SECS + unheard * SPEAKING_SECS_PER_CHARACTER
-        heard = asyncio.create_task(self.playout.heard(last.mark, send_secs=send_secs, return_secs=MARK_SECS))
+        heard = asyncio.create_task(
+            self.playout.heard(last.mark, send_secs=send_secs, return_secs=OVERDUE_SECS)
+        )
         failed = ""
         try:
             while not (heard.done() or self._voice_is_lost or failed):
@@ -355,7 +355,7 @@ class Session:
     async def settle(self) -> None:
         """Wait for what is under way, a goodbye or a transfer; called when the pipeline has ended."""
         if self._finish is not None:
-            await asyncio.wait({self._finish}, timeout=DROP_SECS + MARK_SECS)
+            await asyncio.wait({self._finish}, timeout=DROP_SECS + OVERDUE_SECS)
         if self.handover is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(SETTLE_SECS):

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 
 from loguru import logger
 
-from deployment.workers import LEAVE, READY, SERVING, Post
+from deployment.workers import LEAVE, READY, SERVING, STOP, Post
 
 PULSE_SECS = 0.5
 LOOK_SECS = 0.02
@@ -37,7 +37,12 @@ def take_post(text: str) -> Post:
 
 @asynccontextmanager
 async def pulsing(
-    post: Post, *, serves: Callable[[], bool], is_ready: Callable[[], bool], let_go: Callable[[], None]
+    post: Post,
+    *,
+    serves: Callable[[], bool],
+    is_ready: Callable[[], bool],
+    let_go: Callable[[], None],
+    all_stop: Callable[[], None],
 ) -> AsyncIterator[None]:
     """Send pulses from this event loop while the body runs, and end with the parent.
 
@@ -49,6 +54,7 @@ async def pulsing(
         serves: Whether webhooks are answered; before that there are no pulses.
         is_ready: Whether calls would be answered at once.
         let_go: Closes the listening socket.
+        all_stop: Called when the parent stops all workers, at about the time of the signal.
     """
     # A task, and not uvicorn's `callback_notify`: that goes by the time of day, which may jump
     loop = asyncio.get_running_loop()
@@ -62,6 +68,8 @@ async def pulsing(
                 return
             except OSError:
                 heard = b""
+            if STOP in heard:
+                all_stop()
             if heard and LEAVE not in heard:
                 return
             loop.remove_reader(parent)

@@ -43,6 +43,9 @@ SERVING = b"s"
 READY = b"r"
 """A worker's pulses: it answers webhooks; it has loaded what calls need, too."""
 
+STOP = b"t"
+"""What the parent tells all workers before it passes a signal on that ends them all."""
+
 LEAVE = b"l"
 """What the parent tells a worker that another one replaces: to give up the port, and to end when its calls have."""
 
@@ -250,6 +253,8 @@ class Workers:
             self._due.clear()
             self._to_replace.clear()
             for worker in self._all:
+                with suppress(OSError):
+                    worker.pulses.send(STOP)
                 worker.process.send_signal(number)
         elif number in (signal.SIGUSR1, signal.SIGUSR2) and not self._stops:
             self._draining = number == signal.SIGUSR1

@@ -28,6 +28,9 @@ GOODBYE_SECS = 20.0
 KNOWN_SECS = 6.0
 """How long it may take, from the signal to stop, until it is known who else is not to stop."""
 
+TOLD_SECS = 0.2
+"""How long after the signal the parent may take to say that all processes on the port are to stop."""
+
 HANDED_OVER_SECS = 12.0
 """How long the attempt to hand calls over may take: a fitting moment, and another process that talks."""
 
@@ -45,6 +48,7 @@ class Drain:
             still send is taken meanwhile.
         announced: Whether it is.
         stopping: Whether it is to stop, which cannot be taken back.
+        all_stop: Whether all processes that share the port are to stop.
         leaving: Whether others have the port. Who still comes over a connection that was kept open is taken, as the
             others would take them, and told to open another one.
         tell_all: Sends a signal to all processes that share the port; None where there is one alone.
@@ -60,6 +64,7 @@ class Drain:
         self.announced = False
         self.stopping = False
         self.leaving = False
+        self.all_stop = False
         self.tell_all: Callable[[int], None] | None = None
         self.give_up_port: Callable[[], None] | None = None
         self._beats: Mapping[str, int] = {}
@@ -72,6 +77,10 @@ class Drain:
     def leave(self) -> None:
         """Note that others have the port."""
         self.leaving = True
+
+    def note_all_stop(self) -> None:
+        """Note that nobody who shares the port stays."""
+        self.all_stop = True
 
     def begin_everywhere(self, by: str) -> None:
         """Begin, and have the other processes that share the port do so, too.
@@ -138,8 +147,6 @@ class Drain:
 
     async def finish(self) -> None:
         """Take no new calls, and wait until the last one has ended. At the deadline others go on with the rest."""
-        if not self.leaving:
-            self.begin()
         self.stopping = True
         offer_now(self._service)
         shared = self._service.store.shared
@@ -147,6 +154,8 @@ class Drain:
         room = self._service.room
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._drain_secs
+        if not self.leaving and not await self._leaves_the_port():
+            self.begin()
         await asyncio.sleep(self._notice_ends - clock())
         if room.awaited and self._drain_secs:
             logger.info(
@@ -174,6 +183,22 @@ class Drain:
                 await self._empty_within(1.0 if left else 0.0)
         except TimeoutError:
             logger.error("Some calls could not be told goodbye in time; their media streams are closed")
+
+    async def _leaves_the_port(self) -> bool:
+        """Give the port up to processes of this machine that stay, if there are any.
+
+        New calls are taken until that is known: a caller who came to this process by chance is not to be told that all
+        lines are busy while others have room.
+        """
+        shared = self._service.store.shared
+        if self.give_up_port is None or shared is None or self.announced or self._drain_secs < KNOWN_SECS:
+            return False
+        await asyncio.sleep(TOLD_SECS)
+        if self.all_stop or not await self._room_elsewhere() or not shared.has_neighbour:
+            return False
+        logger.info("Draining: others have the port, {} calls go on", self._service.room.taken)
+        self.give_up_port()
+        return True
 
     async def _room_elsewhere(self) -> int:
         """How many calls other processes go on with that are not about to stop, too."""

@@ -143,10 +143,7 @@ class Room:
     @property
     def running(self) -> list[Call]:
         """The calls that have a place."""
-        now = self._clock()
-        for call_id, place in list(self._places.items()):
-            if not self._holds(place, now):
-                del self._places[call_id]
+        self._clear()
         return [place.call for place in self._places.values()]
 
     def check(self) -> None:
@@ -161,6 +158,7 @@ class Room:
 
     def take(self, call: Call) -> None:
         """Give a call a place, or note that something was heard of it; a running call gets one in any case."""
+        self._clear()  # also where calls are never counted, as there is room for any number
         self._places[call.id] = _Place(call, self._clock())
 
     def see_out(self, call: Call) -> None:
@@ -191,6 +189,12 @@ class Room:
                 yield
         if (call := find()) is not None:
             self.take(call)
+
+    def _clear(self) -> None:
+        now = self._clock()
+        for call_id, place in list(self._places.items()):
+            if not self._holds(place, now):
+                del self._places[call_id]
 
     def _holds(self, place: _Place, now: float) -> bool:
         call = place.call

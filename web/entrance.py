@@ -45,7 +45,7 @@ class Entrance:
         if path not in HEALTH:
             problem = foreign_site(Headers(scope=scope), service.settings, service.public_url)
         if problem is None:
-            if service.drain.leaving and scope["type"] == "http":
+            if service.drain.is_under_way and scope["type"] == "http":
                 send = _closing(send)
             await self._app({**scope, "path": path}, receive, send)
             return

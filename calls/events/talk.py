@@ -104,11 +104,14 @@ class BotHeard(CallEvent, kind="bot_heard"):
 
     Parameters:
         text: About a sentence.
+        confirmed: Whether the carrier has said so. If not, its word for it is overdue, and nothing says that the caller
+            has not heard it.
     """
 
     MAY_WAIT = True
 
     text: Said
+    confirmed: bool = field(default=True, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, repr=False)

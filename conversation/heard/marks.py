@@ -34,7 +34,7 @@ def record_heard(session: Session, chunks: Iterable[Chunk]) -> None:
     """Write what the caller is now known to have heard into the call's history."""
     for chunk in chunks:
         if chunk.text:
-            session.record(BotHeard(text=chunk.text))
+            session.record(BotHeard(text=chunk.text, confirmed=not chunk.lost))
 
 
 AUDIBLE = 64
@@ -229,9 +229,9 @@ class SpokenMarks(FrameProcessor):
         self._own_contexts.clear()
         if self._dead_air is not None:
             self._dead_air.cleared()
-        chunks = [chunk for chunk in self._playout.cleared() if chunk.text and not chunk.lost]
-        record_heard(self._session, [chunk for chunk in chunks if chunk.all_heard])
-        cut = [chunk for chunk in chunks if not chunk.all_heard]
+        chunks = [chunk for chunk in self._playout.cleared() if chunk.text]
+        record_heard(self._session, [chunk for chunk in chunks if chunk.all_heard or chunk.lost])
+        cut = [chunk for chunk in chunks if not (chunk.all_heard or chunk.lost)]
         if cut:
             self._session.record(Interrupted(heard=cut[0].heard))
 

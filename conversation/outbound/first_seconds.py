@@ -41,7 +41,8 @@ from conversation.outbound.processors import (
 )
 from conversation.outbound.screened import Screened, was_screened
 from conversation.outbound.witnesses import MESSAGES
-from conversation.session import MARK_SECS, SPEAKING_SECS_PER_CHARACTER, VOICE_SECS, Session
+from conversation.playout import OVERDUE_SECS
+from conversation.session import SPEAKING_SECS_PER_CHARACTER, VOICE_SECS, Session
 from serializers.frames import MarkFrame
 
 QUIET_SECS = 2.0
@@ -339,7 +340,7 @@ class OutboundOpening(Screened):
         return await session.playout.heard(
             last.mark,
             send_secs=VOICE_SECS + len(words) * SPEAKING_SECS_PER_CHARACTER,
-            return_secs=MARK_SECS,
+            return_secs=OVERDUE_SECS,
         )
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

@@ -94,6 +94,7 @@ WRITTEN = [
     ("interrupted", '{"heard": ""}'),
     ("dtmf", '{"digits": "#"}'),
     ("silence_prompt", '{"n": 1}'),
+    ("bot_heard", '{"text": "Hello.", "confirmed": false}'),
     ("interruption_undone", "{}"),
     ("responded", '{"to": "caller", "ms": 640, "stages": {"end_of_turn": 240, "model": 300, "voice": 100}}'),
     (

@@ -220,7 +220,7 @@ def test_the_table_has_a_line_for_each_kind():
         Made(Trouble(number, kind, 1.0, 0.0, 0.5), "", at=110.0) for number, kind in enumerate((KILL, CUT))
     ]
     lines = outcome(killed(2.0), judge(CALL, [Touch(1, CUT, 110.0)], TOLD), made=made).table()
-    assert [line.split()[0] for line in lines] == ["trouble", "kill", "cut", "none", "all"]
+    assert [line.split()[0] for line in lines] == ["trouble", "kill", "cut", "none", "all", "of"]
     assert "2.0 / 2.0 s" in lines[1]
 
 

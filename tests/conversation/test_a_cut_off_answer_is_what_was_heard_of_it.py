@@ -159,7 +159,7 @@ async def test_a_carrier_that_returns_no_marks_holds_nothing_up(monkeypatch, tmp
         return [f"{ONE} {THREE}"] if words.endswith("3#") else answers(words)
 
     async with talking(monkeypatch, tmp_path, carrier, short_first) as bot:
-        result = await bot.network.call(bot.url, [Digits("3#"), Wait(5.8), Digits("1#"), IN_THE_SECOND])
+        result = await bot.network.call(bot.url, [Digits("3#"), Wait(7.3), Digits("1#"), IN_THE_SECOND])
         shown = await turns(bot)
     assert result.report.ended_by == "bot"
     # What was said long before the interruption was heard for all that anybody knows.

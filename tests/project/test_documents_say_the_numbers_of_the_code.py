@@ -14,7 +14,7 @@ import websockets
 
 from calls import reconcile
 from calls.clocks import LEEWAY_SECS
-from calls.control import ACT_BUDGET_SECS
+from calls.control import ACT_BUDGET_SECS, ANSWER_BUDGET_SECS
 from calls.hang_up import HANG_UP_BUDGET_SECS, PAUSES_SECS
 from calls.policy import DialPolicy
 from calls.recordings import RECORD_BUDGET_SECS
@@ -120,6 +120,10 @@ TRIES, LAST_TRY = ", ".join(f"{secs:g}" for secs in breaker.PAUSES_SECS[:-1]), b
         ("reliability.md", f"| hang up | {REQUEST_TIMEOUT_SECS:g} s | always"),
         ("reliability.md", f"recordings, new documents, commands | {REQUEST_TIMEOUT_SECS:g} s |"),
         ("reliability.md", f"| {ACT_BUDGET_SECS:g} s (a recording's start: {RECORD_BUDGET_SECS:g} s), then"),
+        (
+            "reliability.md",
+            f"`command_id` | {ANSWER_BUDGET_SECS:g} s, in which the caller hears that it rings",
+        ),
         ("reliability.md", f"| a new call, or a colleague's | {DIAL_TIMEOUT_SECS:g} s |"),
         ("reliability.md", f"| lists of calls, numbers and applications | {CHECK_TIMEOUT_SECS:g} s |"),
         ("reliability.md", f"| {HANG_UP_BUDGET_SECS:g} s, then the media socket is closed;"),

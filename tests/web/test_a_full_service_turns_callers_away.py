@@ -1,8 +1,10 @@
 """A process that is full, too busy or about to stop gives each new caller a defined end, and running calls go on."""
 
 import asyncio
+import gc
 import signal
 import time
+import weakref
 
 import pytest
 import websockets
@@ -222,6 +224,19 @@ def test_a_call_that_never_opens_its_socket_frees_its_place(tmp_path):
     assert (places.reason, places.running) == (None, [talking])
     clock.now += 3600
     assert places.running == [talking]
+
+
+@pytest.mark.parametrize("max_calls", [0, 2])
+def test_calls_that_have_ended_are_not_kept_for_their_place(tmp_path, max_calls):
+    places, store, _, _ = a_room(tmp_path, max_calls)
+    call = store.open(carrier="twilio", carrier_call_id="CA1")
+    places.take(call)
+    call.move(CallState.COMPLETED, cause="x")
+    places.take(store.open(carrier="twilio", carrier_call_id="CA2"))
+    ended, call = weakref.ref(call), store.open(carrier="twilio", carrier_call_id="CA3")
+    store._drop(ended())  # as with the oldest of many
+    gc.collect()
+    assert ended() is None
 
 
 def test_a_caller_who_talks_with_a_colleague_keeps_the_place(tmp_path):

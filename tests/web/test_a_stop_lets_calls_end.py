@@ -182,6 +182,43 @@ async def test_a_notice_is_no_longer_than_calls_may_go_on():
     assert room.draining
 
 
+class Neighbours:
+    """What a process knows of the others on its database."""
+
+    def __init__(self, room_elsewhere: int, *, on_this_machine: bool):
+        self.alone, self.beats = False, {"other": 7}
+        self.has_neighbour = on_this_machine
+        self._room = room_elsewhere
+
+    def room_elsewhere(self, since: object) -> int:
+        return self._room
+
+
+@pytest.mark.parametrize(
+    ("room_elsewhere", "on_this_machine", "all_stop", "leaves"),
+    [
+        (3, True, False, True),
+        (0, True, False, False),
+        (3, False, False, False),
+        (3, True, True, False),
+    ],
+    ids=["others stay", "no room there", "on other machines", "all stop"],
+)
+async def test_new_calls_come_to_those_who_stay_on_the_port(
+    room_elsewhere, on_this_machine, all_stop, leaves
+):
+    room = SimpleNamespace(draining=False, taken=0, awaited=0)
+    service = service_with(room)
+    service.store.shared = Neighbours(room_elsewhere, on_this_machine=on_this_machine)
+    service.settings, service.public_url, service.free = SimpleNamespace(shared_secret="s"), "http://x", 0
+    drain = Drain(service, drain_secs=10)
+    drain.give_up_port = drain.leave
+    if all_stop:
+        drain.note_all_stop()
+    await drain.finish()
+    assert (drain.leaving, room.draining) == (leaves, not leaves)
+
+
 @pytest.mark.parametrize("drain_secs", ["0", "1"])
 async def test_at_the_deadline_the_caller_hears_a_goodbye(tmp_path, drain_secs):
     database = f"sqlite+aiosqlite:///{tmp_path / 'calls.db'}"

@@ -108,7 +108,7 @@ async def test_answering_is_tried_again_with_the_same_command_id(tmp_path, troub
 
 
 async def test_a_call_that_comes_while_the_library_loads_is_answered_after_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(calls.control, "ACT_BUDGET_SECS", 0.2)
+    monkeypatch.setattr(calls.control, "ANSWER_BUDGET_SECS", 0.2)
     carriers.telnyx.api.TelnyxApi.import_sdk()  # whoever loads it first would wait for longer
     monkeypatch.setattr(carriers.telnyx.api.TelnyxApi, "import_sdk", lambda _: time.sleep(0.6))
     async with fake_rest(DONE) as rest, serving(tmp_path, rest) as service:
@@ -119,7 +119,9 @@ async def test_a_call_that_comes_while_the_library_loads_is_answered_after_it(tm
 
 @pytest.mark.parametrize("refusals", [[Answer(401)], [Answer(404)], [Answer(500), Answer(500)]])
 async def test_a_call_that_cannot_be_answered_is_turned_away(tmp_path, refusals, monkeypatch):
-    monkeypatch.setattr(calls.control, "ACT_BUDGET_SECS", 0.25)  # enough for two attempts, and not for three
+    monkeypatch.setattr(
+        calls.control, "ANSWER_BUDGET_SECS", 0.25
+    )  # enough for two attempts, and not for three
     async with fake_rest(*refusals, DONE) as rest, serving(tmp_path, rest) as service:
         await tell(service, initiated())
         (call,) = service.store.list()

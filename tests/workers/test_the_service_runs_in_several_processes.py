@@ -5,11 +5,13 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from calls.shared import BEAT_SECS
 from deployment.checkup import settings_findings
 from deployment.worker_plan import cores, count, worker_findings
 from desk import load
@@ -126,6 +128,18 @@ def test_new_processes_take_over_without_a_gap(tmp_path):
             assert httpx.get(f"{one.url}/healthz", trust_env=False, timeout=20).status_code == 200
         assert len(one.serve(2)) == 2
         assert httpx.get(f"{one.url}/healthz", trust_env=False).status_code == 200
+
+
+@linux
+def test_one_process_that_is_to_stop_leaves_the_port_to_the_others(tmp_path):
+    with service(tmp_path, free_port(), "--workers", "2", **surroundings(tmp_path)) as one:
+        first, _ = one.serve(2)
+        time.sleep(3 * BEAT_SECS)  # until they know of each other
+        os.kill(first, signal.SIGTERM)
+        while is_alive(first):
+            assert httpx.get(f"{one.url}/readyz", trust_env=False, timeout=20).status_code == 200
+        assert "Draining: others have the port, 0 calls go on" in one.log
+        assert "no new calls are taken" not in one.log
 
 
 def test_one_process_is_watched_as_well(tmp_path):

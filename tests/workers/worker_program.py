@@ -62,7 +62,11 @@ async def main(folder: Path, text: str) -> None:
     listener = socket.socket(fileno=post.listener)
     server = await asyncio.start_server(answer, sock=listener)
     async with pulsing(
-        post, serves=lambda: True, is_ready=lambda: not (folder / "unready").exists(), let_go=server.close
+        post,
+        serves=lambda: True,
+        is_ready=lambda: not (folder / "unready").exists(),
+        let_go=server.close,
+        all_stop=lambda: None,
     ):
         await stopping.wait()
         server.close()
