@@ -12,7 +12,14 @@ from loguru import logger
 from calls.call import Call
 from calls.errors import NotDone
 from calls.events.lifecycle import CarrierSpeaks
-from calls.message_box import LONGEST_SECS, SILENCE_SECS, has_message_box, note_message, record_message
+from calls.message_box import (
+    LEAST_SECS,
+    LONGEST_SECS,
+    SILENCE_SECS,
+    has_message_box,
+    note_message,
+    record_message,
+)
 from calls.recordings import ORDER, STOPPED, Recording, change_recording, recordings, was_reported
 from calls.states import CallState, EndedBy
 from carriers.carrier import DocumentCarrier, MessageDocument, RecordedMessage
@@ -61,8 +68,9 @@ async def after_message(
 ) -> str:
     """Take in what the caller has left, and tell the carrier to thank them and to hang up.
 
-    The length that is told now is with the silence that ended the recording, so one that is not longer, and that no
-    caller has ended, may have nothing in it: whether it is a message says the report of the file (`take_recorded`).
+    The length that is told now may be with the silence that ended the recording, or without it, where the carrier has
+    trimmed it. One that is just as long as that silence, and that no caller has ended, may have nothing in it: whether
+    it is a message says the report of the file (`take_recorded`).
 
     Args:
         service: The service.
@@ -81,7 +89,8 @@ async def after_message(
     if recording.url is not None or recording.recording_id is not None:
         was_reported(call, recording)
     length = recording.duration_secs
-    certain = told.ended_by_caller or length is None or length > SILENCE_SECS
+    has_words = length is None or length > SILENCE_SECS or LEAST_SECS <= length < SILENCE_SECS
+    certain = told.ended_by_caller or has_words
     if (message := note_message(call, service.store.now(), certain=certain)) is not None:
         await keep(service, call, message)
     return carrier.end_document(*words(service.settings, call, *([TAKEN, GOODBYE] if certain else [GOODBYE])))

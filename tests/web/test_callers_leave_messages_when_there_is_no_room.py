@@ -181,6 +181,11 @@ async def test_a_report_that_comes_first_or_alone_is_enough(tmp_path):
     ("told", "words", "is_message"),
     [
         ({"RecordingDuration": "12"}, THANKS, True),
+        (
+            {"RecordingDuration": "2"},
+            THANKS,
+            True,
+        ),  # less than the silence that has ended it, which is cut off
         ({"RecordingDuration": "3", "Digits": "hangup"}, THANKS, True),
         ({"RecordingDuration": "3", "Digits": "#"}, THANKS, True),
         # Five seconds of silence have ended it, of which it has no more: perhaps nothing was said
