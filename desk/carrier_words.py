@@ -58,6 +58,15 @@ async def tell(service: Service, call: Call, *lines: str) -> None:
     await service.control(call).speak(*words(service.settings, call, *lines), command_id=command_id)
 
 
+async def heard_out(service: Service, call: Call) -> bool:
+    """Leave the line up for the ear to hear the last words: played by the carrier is not yet heard.
+
+    Returns:
+        Whether the call goes on.
+    """
+    return not (call.is_over or await call.over_within(service.settings.hang_up_pause_secs))
+
+
 def was_spoken(call: Call) -> None:
     """Take in that the carrier has spoken what it was told to."""
     if (told := call.last(CarrierSpeaks)) is not None:

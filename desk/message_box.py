@@ -23,7 +23,7 @@ from calls.message_box import (
 from calls.recordings import ORDER, STOPPED, Recording, change_recording, recordings, was_reported
 from calls.states import CallState, EndedBy
 from carriers.carrier import DocumentCarrier, MessageDocument, RecordedMessage
-from desk.carrier_words import SAID_SECS, tell, was_told, words
+from desk.carrier_words import SAID_SECS, heard_out, tell, was_told, words
 from desk.reported import call_of, keep, take_recorded
 from desk.service import Service
 
@@ -179,7 +179,7 @@ def _has_gone_on(call: Call) -> bool:
 
 
 async def _hang_up(service: Service, call: Call) -> None:
-    if not call.is_over:
+    if await heard_out(service, call):
         await service.control(call).hang_up(EndedBy.LIMIT, NO_ROOM)
 
 

@@ -19,7 +19,7 @@ from carriers import descriptor_of
 from carriers.carrier import DocumentCarrier, Form, TransferDocument
 from desk.call_addresses import OURS, SENT_ON
 from desk.calling_back import promise
-from desk.carrier_words import SAID_SECS, tell, was_told, words
+from desk.carrier_words import SAID_SECS, heard_out, tell, was_told, words
 from desk.keys import VOICE
 from desk.message_box import NO_ROOM, box_document, take_message
 from desk.service import Service
@@ -150,7 +150,7 @@ async def say_and_hang_up(service: Service, call: Call, line: str, cause: str) -
             await call.comes_true(lambda: call.is_over or was_told(call, line), SAID_SECS)
         except NotDone as error:
             logger.warning("Call {}: the caller has not heard why it ends: {}", call.id, error)
-        if not call.is_over:
+        if await heard_out(service, call):
             await control.hang_up(EndedBy.LIMIT, cause)
 
 
