@@ -102,6 +102,7 @@ class StoppingServer(uvicorn.Server):
         elif not self.should_exit:
             logger.warning("A second signal: stopping at once")
             self.at_once = True
+            # Declared as whole seconds; uvicorn hands it to `asyncio.wait_for` (`uvicorn/server.py`)
             self.config.timeout_graceful_shutdown = REQUESTS_SECS  # type: ignore[assignment]
             self._exit()
             self.hurry()
